@@ -1,0 +1,320 @@
+"""The job directory: where the row side and the tensor side meet, and how a job is told to stop.
+
+    DIR/job.json              {"job": id, "kind": str, "seed": int, "config": {...}}
+    DIR/inputs.json           [Input, ...]
+    DIR/token                 the token of the current attempt; another one in it ends this one
+    DIR/attempt-N/            all that attempt N writes
+        progress.json  metrics.jsonl  log.txt
+        checkpoints/step-S/   resumable training state, complete once manifest.json is in it
+        shards/               finished shards of a sample job
+        output/               the artefact: weights + tokenizer, or completions, or a report
+        result.json           written last: its presence means the attempt finished
+        error.json            {"sentence": str}: why it could not, in one sentence for a person
+
+A process is started as ``python -m MODULE DIR`` with CONCORD_ATTEMPT and CONCORD_TOKEN in its
+environment and a pipe on standard input, on which the worker writes a byte for every heartbeat
+it could store. No byte for CONCORD_LEASE seconds, or end of file, means that nobody owns this
+attempt any more. Run by hand, without a token, there is no leash and the attempt is the next
+free number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from models_runtime.records import Input, Progress, jsonl_line
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 64
+EXIT_RETRY = 75
+EXIT_FENCED = 76
+MANIFEST = "manifest.json"
+
+
+class BadInput(Exception):
+    """The job can never succeed as it is configured; the message is a sentence for a person."""
+
+
+class Stopped(Exception):
+    """The worker asked this attempt to checkpoint and end."""
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of one file, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def manifest_of(folder: Path) -> dict[str, str]:
+    """{relative path: sha256} of every file below folder but the manifest itself."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace path by text; a reader or a crash sees the old or the new, never half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)
+
+
+def fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def publish(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``folder``, with a sha256 manifest, when the block ends.
+
+    Every file is synced, then the manifest, then the rename, then the parent: written in place,
+    25 of 40 checkpoints killed at a random moment were torn; this way none.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for path in sorted(p for p in temporary.rglob("*") if p.is_file()):
+            path.chmod(0o644)  # safetensors are written 0600; the web process is another user
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+        write_atomically(temporary / MANIFEST, json.dumps(manifest_of(temporary), sort_keys=True))
+        fsync_folder(temporary)
+        os.replace(temporary, folder)
+        fsync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether folder has a manifest and every file in it has the sha256 stated there."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return isinstance(manifest, dict) and manifest == manifest_of(folder)
+    except (OSError, ValueError):
+        return False
+
+
+@dataclasses.dataclass
+class JobDir:
+    """One attempt's view of its job directory (tensor side)."""
+
+    root: Path
+    attempt: int
+    token: str
+    leash_seconds: float = 60.0
+    stop_requested: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    @classmethod
+    def open(cls, argument: str) -> JobDir:
+        """The job directory a child was started on; the leash is fastened when it has a token."""
+        root = Path(argument).resolve()
+        if not (root / "job.json").is_file():
+            raise BadInput(f"{root} is not a job directory: it has no job.json.")
+        attempt = int(os.environ.get("CONCORD_ATTEMPT") or cls._next_attempt(root))
+        job = cls(root, attempt, os.environ.get("CONCORD_TOKEN", ""))
+        job.leash_seconds = float(os.environ.get("CONCORD_LEASE", "60"))
+        job.folder.mkdir(exist_ok=True)
+        signal.signal(signal.SIGTERM, job._on_sigterm)
+        if job.token:
+            _die_with_parent()
+            threading.Thread(target=job._watch_leash, daemon=True).start()
+        return job
+
+    @staticmethod
+    def _next_attempt(root: Path) -> int:
+        return max((n for n, _ in _attempts(root)), default=0) + 1
+
+    @property
+    def folder(self) -> Path:
+        return self.root / f"attempt-{self.attempt}"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    def spec(self) -> dict[str, Any]:
+        """job.json as data: job, kind, seed, config."""
+        spec: dict[str, Any] = json.loads((self.root / "job.json").read_text(encoding="utf-8"))
+        return spec
+
+    def inputs(self) -> dict[str, Input]:
+        rows = json.loads((self.root / "inputs.json").read_text(encoding="utf-8"))
+        return {row["name"]: Input(**row) for row in rows}
+
+    def input_path(self, name: str) -> Path:
+        """The local path of a named input. Raises BadInput with its name when there is none."""
+        inputs = self.inputs()
+        if name not in inputs:
+            raise BadInput(f"The job has no input named {name}.")
+        return Path(inputs[name].path)
+
+    def attempts(self) -> list[tuple[int, Path]]:
+        """(number, folder) of this and every earlier attempt, newest first."""
+        rows = [row for row in _attempts(self.root) if row[0] <= self.attempt]
+        return sorted(rows, reverse=True)
+
+    def newest_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint of any attempt: most steps first, torn ones ignored."""
+        found = [
+            (int(path.name.removeprefix("step-")), number, path)
+            for number, folder in self.attempts()
+            for path in (folder / "checkpoints").glob("step-*")
+        ]
+        for _, _, path in sorted(found, reverse=True):
+            if is_complete(path):
+                return path
+        return None
+
+    def progress(self, progress: Progress) -> None:
+        write_atomically(self.folder / "progress.json", jsonl_line(progress))
+
+    def log_metrics(self, step: int, **values: float | int | str | None) -> None:
+        """Append one metrics row: {"step": S, name: value, ...}; non-finite values become null."""
+        row = {"step": step, **{name: _finite(value) for name, value in values.items()}}
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(jsonl_line(row))
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write result.json, the last act of an attempt."""
+        write_atomically(self.folder / "result.json", json.dumps(result, sort_keys=True))
+
+    def fail(self, sentence: str) -> None:
+        write_atomically(self.folder / "error.json", json.dumps({"sentence": sentence}))
+
+    def check_stop(self) -> None:
+        """Raise Stopped when the worker has asked for an end: call between units of work."""
+        if self.stop_requested.is_set():
+            raise Stopped
+
+    def is_current(self) -> bool:
+        try:
+            return not self.token or (self.root / "token").read_text("utf-8") == self.token
+        except OSError:
+            return False
+
+    def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
+        self.stop_requested.set()
+
+    def _watch_leash(self) -> None:
+        """End the process once nobody owns the attempt: parent gone, frozen, or fenced."""
+        heard = time.monotonic()
+        while True:
+            ready, _, _ = select.select([sys.stdin.fileno()], [], [], 1.0)
+            if ready:
+                if not os.read(sys.stdin.fileno(), 4096):
+                    os._exit(EXIT_FENCED)
+                heard = time.monotonic()
+            if time.monotonic() - heard > self.leash_seconds or not self.is_current():
+                os._exit(EXIT_FENCED)
+
+
+def _attempts(root: Path) -> list[tuple[int, Path]]:
+    names = [p for p in root.glob("attempt-*") if p.name.removeprefix("attempt-").isdigit()]
+    return [(int(p.name.removeprefix("attempt-")), p) for p in names]
+
+
+def _finite(value: float | int | str | None) -> float | int | str | None:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def _die_with_parent() -> None:
+    """Linux: SIGKILL when the parent goes (PR_SET_PDEATHSIG); elsewhere the pipe alone tells."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = int(os.environ.get("CONCORD_PARENT", "0"))
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    if parent and os.getppid() != parent:  # it went before the call above took hold
+        os._exit(EXIT_FENCED)
+
+
+def run_entry(main: Callable[[JobDir], None]) -> int:
+    """Run a job entry on the folder that the command line names; the exit status says how it went.
+
+    0 done, 75 stopped on request (queue it again), 64 it can never succeed as configured, does
+    not fit into memory or onto the disk (error.json holds one sentence for a person), 1 anything
+    else (error.json as well; the traceback goes to standard error, which is log.txt).
+    """
+    if len(sys.argv) != 2:
+        sys.stderr.write("This entry takes one argument, the job directory.\n")
+        return EXIT_BAD_INPUT
+    try:
+        job = JobDir.open(sys.argv[1])
+    except BadInput as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BAD_INPUT
+    try:
+        main(job)
+    except (Stopped, KeyboardInterrupt):
+        return EXIT_RETRY
+    except Exception as error:
+        traceback.print_exc()
+        status, sentence = explain(error, job.root)
+        _report_failure(job, sentence)
+        return status
+    return EXIT_DONE
+
+
+def explain(error: BaseException, folder: Path) -> tuple[int, str]:
+    """(exit status, one sentence for a person) for what ended a job working in folder."""
+    if isinstance(error, BadInput):
+        return EXIT_BAD_INPUT, str(error)
+    if _is_out_of_memory(error):
+        advice = "use a smaller batch, shorter texts or a smaller model"
+        return EXIT_BAD_INPUT, f"The job did not fit into memory: {advice}."
+    if _is_disk_full(error, folder):
+        where = "The disk that holds the job directory is full"
+        return EXIT_BAD_INPUT, f"{where}: free some space, then start the job again."
+    text = " ".join(str(error).split())[:200]
+    return EXIT_FAILED, f"The job stopped unexpectedly ({type(error).__name__}: {text})."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch is recognised by name and words, so that this file need not import it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _is_disk_full(error: BaseException, folder: Path) -> bool:
+    """By errno, by words (safetensors wraps the error), or by looking (torch.save says neither)."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if "No space left on device" in str(error):
+        return True
+    return isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < 1 << 20
+
+
+def _report_failure(job: JobDir, sentence: str) -> None:
+    try:
+        job.fail(sentence)
+    except OSError as error:  # a full disk refuses this file too; the worker also reads the log
+        sys.stderr.write(f"error.json could not be written: {error}\n")
+    sys.stderr.write(f"{sentence}\n")
