@@ -304,7 +304,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _is_disk_full(error: BaseException, folder: Path) -> bool:
-    """By errno, by words (safetensors wraps the error), or by looking (torch.save says neither)."""
+    """By errno, by words (safetensors wraps it), or by looking (torch.save says neither)."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     if "No space left on device" in str(error):

@@ -1,0 +1,106 @@
+"""The only place where text becomes token ids, and back.
+
+A prompt is encoded through the checkpoint's own chat template with the generation prompt; a
+completion is encoded apart from it and ends with EOS, exactly as the sampler would have emitted
+it. Tokens therefore never merge across the boundary, and training sees what sampling produced.
+Control tokens written inside messages or completions ("<|assistant|>" typed by a person) are
+encoded as ordinary text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from models_runtime.records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt with its completion.
+
+    ids and completion_mask have the same length; the mask is 1 on completion tokens, EOS
+    included, and 0 on the prompt. ``dropped`` counts the tokens that truncation took away.
+    """
+
+    ids: list[int]
+    completion_mask: list[int]
+    dropped: int = 0
+
+    @property
+    def prompt_length(self) -> int:
+        return len(self.completion_mask) - sum(self.completion_mask)
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+    """Token ids of a conversation up to the point where the assistant speaks."""
+    ids: list[int] = tokenizer.apply_chat_template(
+        list(messages),
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=False,
+        sanitize_control_tokens=True,
+    )
+    return ids
+
+
+def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
+    """Token ids of an assistant's answer, EOS at the end."""
+    ids: list[int] = tokenizer(
+        completion, add_special_tokens=False, split_special_tokens=True, verbose=False
+    )["input_ids"]
+    return [*ids, int(tokenizer.eos_token_id)]
+
+
+def encode_conversation(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    completion: str,
+    *,
+    max_length: int | None = None,
+) -> Encoded:
+    """A prompt and its answer as ids with a completion mask.
+
+    Longer than max_length: the oldest prompt tokens go first (a missing EOS would teach a policy
+    never to stop), then the end of the completion; ``dropped`` says how many tokens in all.
+    """
+    prompt = encode_prompt(tokenizer, messages)
+    answer = encode_completion(tokenizer, completion)
+    length = len(prompt) + len(answer)
+    if max_length is not None and length > max_length:
+        answer = answer[:max_length]
+        room = max_length - len(answer)
+        prompt = prompt[len(prompt) - room :] if room < len(prompt) else prompt
+    mask = [0] * len(prompt) + [1] * len(answer)
+    return Encoded(prompt + answer, mask, length - len(mask))
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """The text of completion ids; special tokens are left out, spaces are kept as they are."""
+    text: str = tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def pad(
+    rows: Sequence[Sequence[int]], value: int, *, side: str = "right"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids, attention mask), both int64 [rows, longest], padded with value on the given side.
+
+    Left for generation, right for scoring.
+    """
+    longest = max((len(row) for row in rows), default=0)
+    ids = torch.full((len(rows), longest), value, dtype=torch.long)
+    attention = torch.zeros_like(ids)
+    for number, row in enumerate(rows):
+        where = slice(longest - len(row), longest) if side == "left" else slice(0, len(row))
+        ids[number, where] = torch.tensor(row, dtype=torch.long)
+        attention[number, where] = 1
+    return ids, attention

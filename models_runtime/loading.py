@@ -1,0 +1,316 @@
+"""Checkpoints: refuse unsafe or broken ones with one sentence, load and save the others.
+
+Weights are safetensors and nothing else, since a pickle runs code when it is read; code that
+lies in a model folder is never run (``trust_remote_code`` is never set) and a folder that brings
+some is refused. Also a job entry, ``python -m models_runtime.loading DIR``, the registration
+check: config ``{"checkpoint": NAME}``, result.json holds the facts of ``check_policy``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from models_runtime.jobdir import BadInput, JobDir, run_entry, sha256_of
+
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+_PROBE = "concord probe answer"
+
+transformers.logging.disable_progress_bar()  # a job's log is read by people, not by a terminal
+transformers.logging.set_verbosity_error()  # what loading must say, it says as BadInput
+
+
+def use_one_thread_when_asked() -> None:
+    """Two spinning threads on two shared cores are 3-100 times slower than one."""
+    if os.environ.get("OMP_NUM_THREADS") == "1":
+        torch.set_num_threads(1)
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def inference_dtype() -> torch.dtype:
+    """bfloat16 on CUDA; float32 on a CPU, where bfloat16 does not pay."""
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer, padding on the left (a tokenizer does not save its side)."""
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, padding_side="left"
+        )
+    except Exception as error:
+        raise BadInput(f"The tokenizer could not be read ({_first_line(error)}).") from error
+    return tokenizer
+
+
+def load_policy(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
+    """The causal LM in folder, on the accelerator where there is one.
+
+    For inference: eval mode, no gradients, bfloat16 on CUDA and float32 on a CPU. For training:
+    float32 weights (updates at lr 1e-6 vanish in bfloat16; autocast does the rest), no cache.
+    Raises BadInput on pickles, code, torn files, or weights that do not fit the architecture.
+    """
+    return _load(transformers.AutoModelForCausalLM, folder, for_training, new_head=False)
+
+
+def load_reward_model(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
+    """A sequence classifier with one output [batch, 1], its score read at the last real token.
+
+    From a policy's folder it starts with a fresh head drawn from N(0, 1/(d+1)) (Stiennon et al.
+    2020), under the caller's torch seed; from a reward model's folder all weights must be there.
+    """
+    architecture = str(_architecture(_json_file(folder / "config.json", "config.json")))
+    fresh = not architecture.endswith("ForSequenceClassification")
+    kind = transformers.AutoModelForSequenceClassification
+    model = _load(kind, folder, for_training, new_head=fresh)
+    model.config.pad_token_id = load_tokenizer(folder).pad_token_id
+    if fresh:
+        width = model.score.weight.shape[-1]
+        torch.nn.init.normal_(model.score.weight, std=1 / math.sqrt(width + 1))
+    return model
+
+
+def save_policy(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Weights, config, tokenizer and chat template into folder (inside jobdir.publish)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.use_cache = True
+    model.save_pretrained(str(folder), safe_serialization=True)
+    tokenizer.save_pretrained(str(folder))
+
+
+save_reward_model = save_policy
+
+
+def check_policy(folder: Path) -> dict[str, Any]:
+    """Facts about a policy's folder; loads no weights.
+
+    architecture, model_type, parameters, context_length, vocabulary, bytes, template_sha256,
+    tokenizer_sha256, eos_token, pad_token. Raises BadInput with one sentence.
+    """
+    _refuse_unsafe(folder)
+    config = _read_config(folder)
+    shapes = _read_headers(folder)
+    tokenizer = _check_tokenizer(folder)
+    _check_template(tokenizer)
+    if len(tokenizer) > config.get_text_config().vocab_size:
+        raise BadInput("The tokenizer has more tokens than the model has embeddings.")
+    return _facts(folder, config, shapes, tokenizer)
+
+
+def _load(kind: Any, folder: Path, for_training: bool, *, new_head: bool) -> PreTrainedModel:
+    _refuse_unsafe(folder)
+    _read_headers(folder)
+    settings: dict[str, Any] = {"num_labels": 1} if "Sequence" in kind.__name__ else {}
+    try:
+        model, report = kind.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32 if for_training else inference_dtype(),
+            output_loading_info=True,
+            **settings,
+        )
+    except Exception as error:
+        raise BadInput(f"The weights could not be loaded ({_first_line(error)}).") from error
+    _refuse_gaps(report, new_head)
+    model.config.use_cache = not for_training
+    model.train(for_training).requires_grad_(for_training)
+    placed: PreTrainedModel = model.to(device())
+    return placed
+
+
+def _refuse_gaps(report: dict[str, Any], new_head: bool) -> None:
+    """A weight that is absent would silently be random."""
+    missing = sorted(name for name in report["missing_keys"] if name != "score.weight")
+    absent_head = not new_head and "score.weight" in report["missing_keys"]
+    if missing or absent_head:
+        name = missing[0] if missing else "score.weight"
+        raise BadInput(f"The weights do not fit the architecture: {name} is missing.")
+    if report.get("mismatched_keys"):
+        raise BadInput("The weights do not fit the architecture: a tensor has another shape.")
+
+
+def _refuse_unsafe(folder: Path) -> None:
+    if not folder.is_dir():
+        raise BadInput("The model folder does not exist.")
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    for name in names:
+        if Path(name).suffix in PICKLES:
+            raise BadInput(
+                f"{name} is a pickle, which runs code when it is read: only safetensors "
+                "are accepted, so convert the model or remove the file."
+            )
+        if name.endswith((".py", ".pyc", ".so")):
+            raise BadInput(f"{name} is code: model folders that bring their own are refused.")
+    for name in ("config.json", "tokenizer_config.json"):
+        if (folder / name).is_file() and "auto_map" in _json_file(folder / name, name):
+            raise BadInput(f"{name} asks for code of its own (auto_map), which is refused.")
+
+
+def _json_file(path: Path, name: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise BadInput(f"The model folder has no {name}.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{name} is not valid JSON.") from error
+    if not isinstance(data, dict):
+        raise BadInput(f"{name} does not hold a JSON object.")
+    return data
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    return next(iter(config.get("architectures") or []), "")
+
+
+def _read_config(folder: Path) -> transformers.PreTrainedConfig:
+    """The configuration of a causal LM that the installed library knows."""
+    data = _json_file(folder / "config.json", "config.json")
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        name = data.get("model_type", "unknown")
+        raise BadInput(f"The model type {name} is not known to this version.") from error
+    name = _architecture(data)
+    if not name.endswith(("ForCausalLM", "LMHeadModel")):
+        raise BadInput(f"The model is not a causal language model ({name or 'no architecture'}).")
+    return config
+
+
+def _read_headers(folder: Path) -> dict[str, list[int]]:
+    """{tensor name: shape} from the safetensors headers; every byte they promise is there."""
+    files = sorted(folder.glob("*.safetensors"))
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = set(_json_file(index, index.name).get("weight_map", {}).values())
+        files = [folder / name for name in sorted(names)]
+    if not files:
+        raise BadInput("The model folder has no weights in safetensors.")
+    shapes: dict[str, list[int]] = {}
+    for file in files:
+        shapes.update(_read_header(file))
+    return shapes
+
+
+def _read_header(file: Path) -> dict[str, list[int]]:
+    """Format: 8 bytes little-endian header length, JSON header, then the tensors' bytes."""
+    if not file.is_file():
+        raise BadInput(f"The weights are incomplete: {file.name} is missing.")
+    size = file.stat().st_size
+    with file.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        raw = handle.read(length) if length <= size else b""
+    try:
+        header = json.loads(raw)
+        header.pop("__metadata__", None)
+        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+        shapes = {name: entry["shape"] for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{file.name} is torn or not a safetensors file.") from error
+    if end != size:
+        raise BadInput(f"{file.name} is torn: {size} bytes instead of {end}.")
+    return shapes
+
+
+def _check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise BadInput("The model folder has no tokenizer.")
+    tokenizer = load_tokenizer(folder)
+    if tokenizer.eos_token_id is None:
+        raise BadInput("The tokenizer has no end token (EOS).")
+    if tokenizer.pad_token_id is None:
+        raise BadInput("The tokenizer has no padding token: set one that is not its end token.")
+    if tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise BadInput(
+            "The tokenizer pads with its end token (EOS), which blinds a reward model to "
+            "endings: set another padding token."
+        )
+    return tokenizer
+
+
+def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    if not tokenizer.chat_template:
+        raise BadInput("The tokenizer has no chat template.")
+    messages = [{"role": "user", "content": "hello"}]
+    answered = [*messages, {"role": "assistant", "content": _PROBE}]
+    try:
+        prompt = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        whole = tokenizer.apply_chat_template(answered, tokenize=False)
+    except Exception as error:
+        raise BadInput(f"The chat template fails ({_first_line(error)}).") from error
+    if "hello" not in prompt or _PROBE not in whole:
+        raise BadInput("The chat template leaves out what the messages say.")
+    if tokenizer.eos_token not in whole.split(_PROBE, 1)[1]:
+        raise BadInput(
+            f"The chat template writes no end token ({tokenizer.eos_token}) after the "
+            "assistant's turn, so a trained policy would never stop."
+        )
+
+
+def _facts(
+    folder: Path,
+    config: transformers.PreTrainedConfig,
+    shapes: dict[str, list[int]],
+    tokenizer: PreTrainedTokenizerBase,
+) -> dict[str, Any]:
+    template = tokenizer.chat_template
+    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+    return {
+        "architecture": _architecture(_json_file(folder / "config.json", "config.json")),
+        "model_type": config.model_type,
+        "parameters": sum(math.prod(shape) for shape in shapes.values()),
+        "context_length": int(
+            getattr(config.get_text_config(), "max_position_embeddings", 0) or 0
+        ),
+        "vocabulary": len(tokenizer),
+        "bytes": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
+        "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "tokenizer_sha256": _tokenizer_sha256(folder),
+        "eos_token": str(tokenizer.eos_token),
+        "pad_token": str(tokenizer.pad_token),
+    }
+
+
+def _tokenizer_sha256(folder: Path) -> str:
+    name = next(name for name in TOKENIZER_FILES if (folder / name).is_file())
+    return sha256_of(folder / name)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:160]
+
+
+def main(job: JobDir) -> None:
+    """The registration check: the facts, after the weights have been loaded and run once."""
+    use_one_thread_when_asked()
+    folder = job.input_path(job.spec()["config"]["checkpoint"])
+    facts = check_policy(folder)
+    model = load_policy(folder)
+    with torch.inference_mode():
+        logits = model(torch.zeros((1, 1), dtype=torch.long, device=model.device)).logits
+    if not bool(torch.isfinite(logits).all()):
+        raise BadInput("The model's outputs are not finite numbers.")
+    job.finish(facts)
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))
