@@ -1,0 +1,38 @@
+"""The state machines of human judgement, as data. ``models_runtime.states.advance`` moves rows."""
+
+CAMPAIGN = {
+    "draft": ("open",),
+    "open": ("paused", "closed"),
+    "paused": ("open", "closed"),
+    "closed": (),
+}
+# Pausing is a mark beside the state (paused_at), so that it can happen in any of them.
+ITERATION = {
+    "draft": ("sampling",),
+    "sampling": ("collecting", "failed"),
+    "collecting": ("training", "failed"),
+    "training": ("evaluating", "failed"),
+    "evaluating": ("review", "failed"),
+    "review": ("promoted", "rejected", "failed"),
+    "promoted": (),
+    "rejected": (),
+    "failed": ("sampling", "collecting", "training", "evaluating"),  # back to failed_from
+}
+ASSIGNMENT = {
+    "leased": ("submitted", "skipped", "expired"),
+    "submitted": ("leased",),
+    "skipped": ("leased",),
+    "expired": ("leased", "submitted"),
+}
+COMPARISON = {
+    "open": ("complete", "discarded"),
+    "complete": ("open", "discarded"),
+    "discarded": (),
+}
+COMPLETION = {
+    "pending": ("partial", "done", "failed"),
+    "partial": ("done", "failed"),
+    "done": (),
+    "failed": ("pending",),
+}
+IMPORT_BATCH = {"staged": ("live", "discarded"), "live": ("discarded",), "discarded": ()}
