@@ -60,8 +60,8 @@ class Plan:
     guards: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "Limits that stop an iteration."}
     )
-    simulate: int = field(
-        default=0, metadata={"help": "Labels that simulated raters give, unattended."}
+    repeat: bool = field(
+        default=True, metadata={"help": "Start the next iteration when one is promoted."}
     )
     seed: int = field(default=0, metadata={"help": "Seed of everything random in it."})
 

@@ -169,6 +169,8 @@ class Iteration(models.Model):
     failed_from = models.CharField(max_length=12, blank=True)
     error = models.TextField(blank=True)
     paused_at = models.DateTimeField(null=True)
+    # Whoever moved this ahead of now may take the next step; expires if they die in it.
+    step_until = models.DateTimeField(null=True)
     # A lead's "freeze and train" before (or without) the target being met.
     freeze_requested_at = models.DateTimeField(null=True)
     # Kept, not counted: people's counted labels, and those of programs and simulated raters.
