@@ -1,0 +1,52 @@
+"""The job entry ``python -m training.run DIR``: train by a method, or evaluate a policy.
+
+    job.json   {"job", "kind": "train" | "evaluate", "seed", "config"}
+    train      config {"method", "options", "select": {"split", "fold", "iteration"}}
+    evaluate   config: the fields of configs.EvaluationConfig
+
+Imports nothing of a web framework or a queue, so a failed run is repeated by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+from models_runtime.jobdir import BadInput, JobDir, run_entry
+from models_runtime.loading import use_one_thread_when_asked
+from training.configs import METHODS, BadOption, Selection, parse
+from training.task import Task
+
+
+def main(job: JobDir) -> None:
+    """Run the job. Raises BadInput with one sentence for a configuration that cannot run."""
+    use_one_thread_when_asked()
+    spec = job.spec()
+    runners = {"train": train, "evaluate": evaluate}
+    if spec.get("kind") not in runners:
+        raise BadInput(f"A training job's kind is train or evaluate, not {spec.get('kind')!r}.")
+    try:
+        runners[spec["kind"]](job, spec)
+    except BadOption as error:
+        raise BadInput(str(error)) from error
+
+
+def train(job: JobDir, spec: dict[str, Any]) -> None:
+    """Check the options, save the resolved config, then hand over to the method."""
+    config = spec.get("config", {})
+    method = str(config.get("method"))
+    options = parse(method, config.get("options", {}))
+    selection = Selection.parse(config.get("select", {}))
+    task = Task(job, method, options, selection, int(spec.get("seed", 0)))
+    task.write_config()
+    import_module(METHODS[method][0]).train(task)
+
+
+def evaluate(job: JobDir, spec: dict[str, Any]) -> None:
+    """Sampling and judging are loaded here, so that a training job does not pay for them."""
+    import_module("training.evaluation").run(job, spec)
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))

@@ -1,0 +1,64 @@
+"""Rewards of a reward model and log-probabilities of a policy, for rows of token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import cross_entropy
+
+from models_runtime.chat import Encoded, pad
+
+
+def rewards(model: Module, rows: Sequence[Encoded]) -> Tensor:
+    """Float32 [rows] scores, each read at its row's last token, never at padding."""
+    ids, attention = pad([row.ids for row in rows], _pad_id(model))
+    device = next(model.parameters()).device
+    scores = model(input_ids=ids.to(device), attention_mask=attention.to(device)).logits
+    values: Tensor = scores.squeeze(-1).float()
+    return values
+
+
+def completion_logps(model: Module, rows: Sequence[Encoded], temperature: float = 1.0) -> Tensor:
+    """Float32 [rows]: log pi(y|x) summed over completion tokens, EOS included.
+
+    Logits are divided by the temperature, so that the value is the sampler's own probability.
+    """
+    ids, attention = pad([row.ids for row in rows], 0)
+    mask, _ = pad([row.completion_mask for row in rows], 0)
+    device = next(model.parameters()).device
+    ids, mask = ids.to(device), mask.to(device)
+    logits = model(input_ids=ids, attention_mask=attention.to(device)).logits
+    logits = logits[:, :-1].float() / temperature
+    losses = cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+    return -(losses * mask[:, 1:]).sum(dim=1)
+
+
+def in_batches(
+    score: Callable[[Module, Sequence[Encoded]], Tensor],
+    model: Module,
+    rows: Sequence[Encoded],
+    batch_size: int = 64,
+) -> list[float]:
+    """score over any number of rows, without gradients, in the order of the rows.
+
+    Rows of like length share a batch: padding is the larger part of the work otherwise.
+    """
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
+    values = [0.0] * len(rows)
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            scores = score(model, [rows[index] for index in chosen]).tolist()
+            for index, value in zip(chosen, scores, strict=True):
+                values[index] = value
+    return values
+
+
+def _pad_id(model: Module) -> int:
+    """A sequence classifier finds the last real token by its padding id."""
+    pad_id: int = model.config.pad_token_id  # type: ignore[union-attr,assignment]
+    return pad_id

@@ -1,0 +1,83 @@
+"""What a training method is handed, and how it hands back its checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models_runtime.jobdir import BadInput, JobDir, publish, write_atomically
+from models_runtime.loading import save_policy
+from training.configs import Selection
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+KEPT_CHECKPOINTS = 2  # one to resume from, one in case the newest is found damaged
+
+
+@dataclass
+class Task:
+    """One training job: its directory, its checked options, and what it left out of the data."""
+
+    job: JobDir
+    method: str
+    config: Any
+    selection: Selection
+    seed: int
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that determined the run, defaults included, as JSON-ready data."""
+        return {
+            "method": self.method,
+            "options": dataclasses.asdict(self.config),
+            "select": dataclasses.asdict(self.selection),
+            "seed": self.seed,
+            "inputs": {name: row.sha256 for name, row in sorted(self.job.inputs().items())},
+        }
+
+    def write_config(self) -> None:
+        """attempt-N/config.json, before step one: a run that dies says what it was."""
+        text = json.dumps(self.resolved(), sort_keys=True, indent=1)
+        write_atomically(self.job.folder / "config.json", text)
+
+    def require(self, rows: Sized) -> None:
+        """Raise BadInput, saying what was dropped, when no row is left."""
+        if not len(rows):
+            why = ", ".join(f"{count} {name}" for name, count in sorted((+self.dropped).items()))
+            raise BadInput(f"No row is left to train on ({why or 'the data are empty'}).")
+
+    def publish_model(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        files: dict[str, str] | None = None,
+    ) -> None:
+        """attempt-N/output: weights, tokenizer, training.json (the resolved config) and files."""
+        with publish(self.job.output) as folder:
+            save_policy(model, tokenizer, folder)
+            resolved = json.dumps(self.resolved(), sort_keys=True, indent=1)
+            for name, text in {"training.json": resolved, **(files or {})}.items():
+                (folder / name).write_text(text, encoding="utf-8")
+
+    def finish(self, metrics: dict[str, Any], rows: int) -> None:
+        """result.json of a training job."""
+        self.job.finish({"metrics": metrics, "dropped": dict(+self.dropped), "rows": rows})
+
+
+def checkpoint_folder(job: JobDir, step: int) -> Path:
+    return job.folder / "checkpoints" / f"step-{step}"
+
+
+def prune_checkpoints(job: JobDir) -> None:
+    """Remove this attempt's checkpoints but the newest two; earlier attempts' are evidence."""
+    folders = (job.folder / "checkpoints").glob("step-*")
+    by_step = sorted(folders, key=lambda path: int(path.name.removeprefix("step-")))
+    for folder in by_step[:-KEPT_CHECKPOINTS]:
+        shutil.rmtree(folder)
