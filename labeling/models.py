@@ -143,6 +143,8 @@ class Prompt(models.Model):
     # InstructGPT splits by the person who wrote the prompt; ``author`` is their pseudonym.
     author = models.CharField(max_length=100, blank=True)
     item = models.CharField(max_length=200)  # what the prompt is about; else its own hash
+    # User turns to send after the first answer (MT-bench's second turn), each text in order.
+    follow_ups = models.JSONField(default=list)
     split = models.CharField(max_length=8, choices=SPLITS, default="train")
     parent_completion = models.ForeignKey(
         "Completion", models.PROTECT, null=True, related_name="next_turns"
