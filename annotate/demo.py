@@ -1,0 +1,121 @@
+"""The demo world as a project: its cast, its first policy, its prompts and its campaigns."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from labeling import prompts
+from labeling.models import (
+    Campaign,
+    GuidelineVersion,
+    Membership,
+    PromptSet,
+    QuestionVersion,
+    User,
+)
+from models_runtime import audit, registry, states, world
+from models_runtime.models import Checkpoint, Project
+
+POLICY_FOLDER = Path(registry.__file__).parent / "demo_policy"
+CAST = {
+    "lead": ("lead",),
+    "researcher": ("researcher",),
+    "rater1": ("rater",),
+    "rater2": ("rater",),
+}
+GUIDELINES = """\
+# Which answer would you rather have?
+
+Judge the answers as the person who asked would. In this order:
+
+1. **Right and safe.** A correct answer beats a wrong one. Where the request could hurt somebody,
+   a kind refusal that offers real help beats doing what was asked.
+2. **Kind.** Polite beats rude, always.
+3. **Short.** Of two equally good answers, the shorter one.
+
+Say how much better it is: *significantly* when there is no doubt, *negligibly* when you could
+nearly toss a coin.
+"""
+
+
+def ensure_project(slug: str = "demo", name: str = "Demo") -> Project:
+    return Project.objects.get_or_create(slug=slug, defaults={"name": name})[0]
+
+
+def ensure_cast(project: Project) -> dict[str, str]:
+    """The lead, the researcher and two raters; {name: password} of those made just now."""
+    made = {}
+    for name, roles in CAST.items():
+        user, created = User.objects.get_or_create(username=name)
+        if created:
+            made[name] = secrets.token_urlsafe(9)
+            user.set_password(made[name])
+            user.save(update_fields=["password"])
+        for role in roles:
+            Membership.objects.get_or_create(user=user, project=project, role=role)
+    return made
+
+
+def ensure_policy(project: Project, folder: Path | None = None) -> Checkpoint:
+    """The first policy: the shipped one, or one of the user's own. Raises ValueError with a
+    sentence when the folder holds no model that can be used."""
+    folder = folder or POLICY_FOLDER
+    name = "demo-policy" if folder == POLICY_FOLDER else folder.resolve().name
+    existing = Checkpoint.objects.filter(project=project, name=name, state="ready").first()
+    return existing or registry.register_folder(project=project, folder=folder, name=name)
+
+
+def create_campaign(
+    *,
+    project: Project,
+    policy: Checkpoint,
+    slug: str,
+    name: str,
+    plan: dict[str, Any],
+    gate: dict[str, float] | None = None,
+    actor: User | None = None,
+) -> Campaign:
+    """An open campaign on the demo world's prompts, with the pairwise question."""
+    with transaction.atomic():
+        campaign = Campaign.objects.create(
+            project=project,
+            slug=slug,
+            name=name,
+            first_policy=policy,
+            plan=plan,
+            gate=gate or {},
+            demo_world=True,
+        )
+        campaign.question = QuestionVersion.objects.create(
+            campaign=campaign,
+            number=1,
+            text="Which answer would you rather have, and by how much?",
+            parts={"preference": {"type": "pairwise", "scale": "llama2"}},
+        )
+        campaign.guideline = GuidelineVersion.objects.create(
+            campaign=campaign, number=1, markdown=GUIDELINES, created_by=actor
+        )
+        campaign.save(update_fields=["question", "guideline"])
+        prompt_set = PromptSet.objects.create(
+            project=project, campaign=campaign, name="Demo world", licence="Apache-2.0"
+        )
+        prompts.add_prompts(prompt_set, [_row(prompt) for prompt in world.prompts()])
+        states.advance(campaign, "open")
+        audit.record(verb="campaign opened", obj=campaign, actor=actor)
+    return campaign
+
+
+def _row(prompt: world.WorldPrompt) -> dict[str, Any]:
+    return {
+        "messages": prompt.messages,
+        "category": prompt.category,
+        "tags": prompt.tags,
+        "item": prompt.item,
+        "split": prompt.split,
+        "source": "demo world",
+        "language": "en",
+    }

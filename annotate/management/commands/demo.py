@@ -1,0 +1,65 @@
+"""Set the demo up, or find it set up: the cast, the first policy, a campaign with an iteration."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from annotate import demo
+from labeling.models import Campaign, User
+from models_runtime.jobdir import BadInput
+from training import pipeline
+
+PEOPLE_LABELS = 24
+PLAN = {
+    "prompts": 160,
+    "comparisons": 620,
+    "target_labels": PEOPLE_LABELS,
+    "people_only": 40,
+    "start_training": "person",
+}
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--policy", default="", help="a model folder of your own")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = Path(options["policy"]) if options["policy"] else None
+        project = demo.ensure_project()
+        self._keep_logins(demo.ensure_cast(project))
+        slug = "demo" if folder is None else f"demo-{folder.resolve().name}"[:50]
+        if Campaign.objects.filter(slug=slug).exists():
+            return
+        self.stdout.write("Checking the first policy ...")
+        try:
+            policy = demo.ensure_policy(project, folder)
+        except (BadInput, ValueError, OSError) as error:
+            raise CommandError(str(error)) from error
+        lead = User.objects.get(username="lead")
+        campaign = demo.create_campaign(
+            project=project,
+            policy=policy,
+            slug=slug,
+            name="Helpful and kind",
+            plan=PLAN,
+            actor=lead,
+        )
+        pipeline.start_iteration(campaign, actor=lead)
+        self.stdout.write(f"The campaign {campaign.name!r} is open; its first iteration samples.")
+
+    def _keep_logins(self, made: dict[str, str]) -> None:
+        """Passwords are shown at every start, so they lie in a file only this user can read."""
+        if not made:
+            return
+        path = settings.DATA_DIR / "logins.txt"
+        path.touch(mode=0o600, exist_ok=True)
+        path.chmod(0o600)
+        with path.open("a", encoding="utf-8") as handle:
+            handle.writelines(f"{name} {password}\n" for name, password in made.items())

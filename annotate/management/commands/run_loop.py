@@ -1,0 +1,123 @@
+"""The whole loop without people: sample, label, train, evaluate, promote, again.
+
+Simulated raters answer through the same services as the browser; the workers of the running
+stack do the rest. Started on its own, the command starts a stack for itself first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from annotate import demo, loop_report
+from labeling import simulation
+from labeling.models import Campaign, Iteration
+from models_runtime.jobdir import BadInput, write_atomically
+from training import pipeline
+
+POLL_SECONDS = 0.5
+HEADER = (
+    f"{'iteration':>9} {'labels':>7} {'agree':>7} {'rm acc':>7} {'win rate':>9} "
+    f"{'95 %':>13} {'proxy':>6} {'facts':>6} {'valid':>6} {'KL':>6} {'seconds':>8}"
+)
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--iterations", type=int, default=3)
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--report", default="", help="write the figures to this JSON file")
+        parser.add_argument("--method", default="raft", help="training method of the policy")
+        parser.add_argument("--labels", type=int, default=700, help="comparisons an iteration")
+        parser.add_argument("--policy", default="", help="a model folder of your own")
+        parser.add_argument("--timeout", type=int, default=3600, help="seconds an iteration")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not os.environ.get("CONCORD_STACK"):
+            os.execv(
+                sys.executable, [sys.executable, "-m", "annotate.stack", "loop", *sys.argv[2:]]
+            )
+        if options["iterations"] < 1 or options["labels"] < 1:
+            raise CommandError("--iterations and --labels must be at least 1.")
+        campaign = self._campaign(options)
+        self.stdout.write(HEADER)
+        report: dict[str, Any] = {
+            "seed": options["seed"],
+            "method": options["method"],
+            "iterations": [],
+        }
+        for _ in range(options["iterations"]):
+            iteration = self._turn(campaign, options)
+            figures = loop_report.figures(iteration)
+            report["iterations"].append(figures)
+            report["self_win_rate"] = figures["self_win_rate"]
+            self._write(options["report"], report)
+
+    def _campaign(self, options: dict[str, Any]) -> Campaign:
+        folder = Path(options["policy"]) if options["policy"] else None
+        project = demo.ensure_project("loop", "Unattended loop")
+        try:
+            policy = demo.ensure_policy(project, folder)
+        except (BadInput, ValueError, OSError) as error:
+            raise CommandError(str(error)) from error
+        stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
+        return demo.create_campaign(
+            project=project,
+            policy=policy,
+            slug=f"loop-{options['seed']}-{stamp}",
+            name=f"Unattended loop, seed {options['seed']}",
+            plan={
+                "comparisons": options["labels"],
+                "target_labels": _labels(options["labels"]),
+                "count_simulated": True,
+                "seed": options["seed"],
+                "method": options["method"],
+                "repeat": False,
+            },
+            gate={"win_rate": 0.5},
+        )
+
+    def _turn(self, campaign: Campaign, options: dict[str, Any]) -> Iteration:
+        """One iteration, from sampling to the gate's decision."""
+        start = time.monotonic()
+        iteration = pipeline.start_iteration(campaign)
+        self._wait(iteration, {"collecting"}, options["timeout"])
+        simulation.label_as_simulated(
+            campaign=campaign, count=_labels(options["labels"]), seed=options["seed"]
+        )
+        self._wait(iteration, {"promoted", "rejected"}, options["timeout"])
+        self.stdout.write(loop_report.line(iteration, time.monotonic() - start))
+        self.stdout.flush()
+        return iteration
+
+    def _wait(self, iteration: Iteration, states: set[str], timeout: int) -> None:
+        """Until the workers have brought the iteration to one of states."""
+        deadline = time.monotonic() + timeout
+        while iteration.state not in states:
+            if iteration.state == "failed":
+                raise CommandError(f"Iteration {iteration.number} failed: {iteration.error}")
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"Iteration {iteration.number} is still {iteration.state} after {timeout} s."
+                )
+            time.sleep(POLL_SECONDS)
+            iteration.refresh_from_db()
+
+    def _write(self, path: str, report: dict[str, Any]) -> None:
+        if path:
+            write_atomically(Path(path), json.dumps(report, indent=2, sort_keys=True) + "\n")
+
+
+def _labels(comparisons: int) -> int:
+    """Labels that fill the comparisons: a tenth of them is labelled twice."""
+    return comparisons + round(comparisons * 0.1)

@@ -1,0 +1,307 @@
+"""The loop itself: one step function per state of an iteration, each safe to repeat.
+
+``tick`` is rung every second. A step looks at the rows, does what is due and returns; what it
+waits for (people, jobs) it finds done at a later tick. Lost broker, killed worker or double
+delivery: the next tick goes on from the rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from labeling import comparisons, iterations, snapshots
+from labeling.iterations import plan_of
+from labeling.models import Campaign, Iteration, SamplingBatch, User
+from models_runtime import jobs
+from models_runtime.models import Checkpoint, Job
+from models_runtime.states import StaleState
+from training import configs, runs
+from training.models import Evaluation, TrainingRun
+
+log = logging.getLogger(__name__)
+STEP_SECONDS = 120
+
+
+def tick() -> None:
+    """Move every iteration that can move."""
+    for campaign in _due_campaigns():
+        _start_next(campaign)
+    active = Iteration.objects.filter(
+        state__in=STEPS, paused_at__isnull=True, campaign__state="open"
+    )
+    for iteration in active.select_related("campaign__project", "policy", "snapshot"):
+        step(iteration)
+
+
+def step(iteration: Iteration) -> None:
+    """Take one iteration's next step, unless somebody else is taking it."""
+    if not _claim_step(iteration):
+        return
+    try:
+        STEPS[iteration.state](iteration)
+    except StaleState:
+        log.info("iteration %s moved meanwhile", iteration.pk)
+    except (ValueError, OSError) as error:
+        iterations.fail(iteration, str(error))
+    except Exception as error:
+        log.exception("iteration %s failed", iteration.pk)
+        iterations.fail(iteration, f"The loop met an error of its own: {error!r}.")
+    finally:
+        Iteration.objects.filter(pk=iteration.pk).update(step_until=None)
+
+
+def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
+    """Create the campaign's next iteration and set it going. Raises ValueError, one sentence."""
+    iteration = iterations.create(campaign=campaign, actor=actor, **overrides)
+    plan = plan_of(iteration)
+    configs.parse(plan.method, plan.options)
+    iterations.advance(iteration, "sampling", actor=actor)
+    return iteration
+
+
+def _start_next(campaign: Campaign) -> None:
+    """Two ticks may both find the campaign due; the second is told so by create()."""
+    try:
+        start_iteration(campaign)
+    except ValueError as error:
+        log.info("campaign %s: no next iteration: %s", campaign.slug, error)
+
+
+def retry_iteration(iteration: Iteration, actor: User | None = None) -> None:
+    """Send a failed iteration back to where it failed, its failed jobs queued again."""
+    with transaction.atomic():
+        iterations.retry(iteration, actor=actor)
+        for job in _jobs_of(iteration).filter(state="failed"):
+            jobs.requeue(job, actor=actor)
+
+
+def promote(iteration: Iteration, checkpoint: Checkpoint, actor: User | None = None) -> None:
+    """A person's decision: refuses a checkpoint that this iteration did not evaluate."""
+    evaluation = iteration.evaluations.filter(checkpoint=checkpoint).first()
+    if evaluation is None or not evaluation.result:
+        raise ValueError("Only a candidate that this iteration has evaluated can be promoted.")
+    iterations.promote(iteration=iteration, checkpoint=checkpoint, actor=actor)
+
+
+def candidates(iteration: Iteration) -> list[Evaluation]:
+    """Finished evaluations of the iteration whose guards all hold, the best first."""
+    done = [e for e in iteration.evaluations.select_related("checkpoint") if e.result]
+    passed = [e for e in done if not runs.failed_guards(e)]
+    return sorted(passed, key=_score, reverse=True)
+
+
+def _sample(iteration: Iteration) -> None:
+    batch = iteration.batches.select_related("job").first() or _start_sampling(iteration)
+    if not _settled(batch.job):
+        return
+    folder = jobs.output_folder(batch.job)
+    comparisons.ingest(batch, folder)
+    opened = comparisons.build(iteration, folder)
+    if not opened:
+        raise ValueError(
+            "No comparison could be opened: every prompt's completions were identical."
+        )
+    iterations.advance(iteration, "collecting", reason=f"{opened} comparisons opened")
+
+
+def _start_sampling(iteration: Iteration) -> SamplingBatch:
+    plan = plan_of(iteration)
+    sources = _sources(iteration)
+    samplers = [
+        {
+            "checkpoint": f"policy-{checkpoint.pk}",
+            "k": plan.k,
+            "temperature": plan.temperature,
+            "top_p": plan.top_p,
+            "max_new_tokens": plan.max_new_tokens,
+            "seed": runs.seed_for(iteration, "sample") + index,
+            "system_prompt": plan.system_prompt,
+        }
+        for index, checkpoint in enumerate(sources)
+    ]
+    embed = plan.strategy != "random"
+    with transaction.atomic():
+        job = jobs.submit(
+            project=iteration.campaign.project,
+            kind="sample",
+            config={
+                "samplers": samplers,
+                "embed_with": samplers[0]["checkpoint"] if embed else "",
+            },
+            inputs=[
+                runs.prompts_input(iteration, "all", plan.prompts),
+                *[jobs.input_of_checkpoint(f"policy-{c.pk}", c) for c in sources],
+            ],
+            seed=runs.seed_for(iteration, "sample"),
+        )
+        stored = [{**row, "checkpoint": c.pk} for row, c in zip(samplers, sources, strict=True)]
+        return SamplingBatch.objects.create(iteration=iteration, job=job, samplers=stored)
+
+
+def _sources(iteration: Iteration) -> list[Checkpoint]:
+    """The policy, and the one it replaced where the plan asks for that free comparison."""
+    rows = iteration.campaign.promotions.filter(role="policy").order_by("-id")
+    earlier = [row.checkpoint for row in rows.select_related("checkpoint")]
+    previous = (earlier[1:] or [iteration.campaign.first_policy])[0] if earlier else None
+    if not plan_of(iteration).sample_previous or previous in (None, iteration.policy):
+        return [iteration.policy]
+    return [iteration.policy, previous]
+
+
+def _collect(iteration: Iteration) -> None:
+    if not _collected(iteration):
+        return
+    iteration.snapshot = snapshots.freeze(campaign=iteration.campaign, iteration=iteration)
+    plan = plan_of(iteration)
+    with transaction.atomic():
+        iterations.advance(iteration, "training", snapshot=iteration.snapshot)
+        for role in ("reward_model", "judge"):
+            runs.start_run(
+                iteration=iteration,
+                role=role,
+                method="reward",
+                options={"margin": plan.margin, **plan.reward},
+            )
+
+
+def _collected(iteration: Iteration) -> bool:
+    if iteration.freeze_requested_at is not None:
+        return True
+    plan = plan_of(iteration)
+    labels = iteration.labels_people
+    if plan.count_simulated:
+        labels += iteration.labels_others
+    return plan.start_training == "auto" and labels >= plan.target_labels
+
+
+def _train(iteration: Iteration) -> None:
+    rows = list(iteration.runs.select_related("job", "iteration__policy", "campaign", "output"))
+    for run in rows:
+        runs.settle_run(run)
+    policies = [run for run in rows if run.role == "policy"]
+    if not policies:
+        _start_policy(iteration, rows)
+        return
+    if any(run.job.state not in runs.FINISHED for run in rows):
+        return
+    if not any(run.output_id for run in policies):
+        raise ValueError(_why(policies) or "No policy run finished.")
+    iterations.advance(iteration, "evaluating")
+
+
+def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
+    """The policy's run, as soon as what it needs is there."""
+    plan = plan_of(iteration)
+    reward = [run for run in rows if run.role == "reward_model"]
+    trained = any(run.output_id for run in reward)
+    if plan.method in runs.NEEDS_REWARD_MODEL and not trained:
+        if all(run.job.state in runs.FINISHED for run in reward):
+            raise ValueError(_why(reward) or "The reward model was not trained.")
+        return
+    runs.start_run(iteration=iteration, role="policy", method=plan.method, options=plan.options)
+
+
+def _evaluate(iteration: Iteration) -> None:
+    evaluations = _settle_candidates(iteration)
+    if any(e.job.state not in runs.FINISHED for e in evaluations):
+        return
+    if not any(e.result for e in evaluations):
+        raise ValueError("; ".join(e.job.error for e in evaluations) or "No evaluation finished.")
+    if not candidates(iteration):
+        sentences = [s for e in evaluations if e.result for s in runs.failed_guards(e)]
+        raise ValueError(" ".join(sentences))
+    iterations.advance(iteration, "review")
+
+
+def _review(iteration: Iteration) -> None:
+    """Promotion is a person's act unless the campaign states a gate. Runs that a researcher
+    starts meanwhile become candidates too."""
+    evaluations = _settle_candidates(iteration)
+    gate = iteration.campaign.gate
+    if not gate or any(e.job.state not in runs.FINISHED for e in evaluations):
+        return
+    best = next((e for e in candidates(iteration) if _passes(e, gate)), None)
+    if best is None:
+        iterations.reject(iteration=iteration, reason=f"no candidate passed the gate {gate}")
+        return
+    iterations.promote(
+        iteration=iteration, checkpoint=best.checkpoint, reason=f"passed the gate {gate}"
+    )
+
+
+def _settle_candidates(iteration: Iteration) -> list[Evaluation]:
+    """Register what finished runs made, evaluate it, keep the figures of what is evaluated."""
+    rows = iteration.runs.filter(role="policy")
+    policies = list(rows.select_related("job", "iteration__policy", "campaign", "output"))
+    for run in policies:
+        runs.settle_run(run)
+    evaluations = [runs.start_evaluation(run) for run in policies if run.output]
+    for evaluation in evaluations:
+        runs.settle_evaluation(evaluation)
+    return evaluations
+
+
+STEPS: dict[str, Callable[[Iteration], None]] = {
+    "sampling": _sample,
+    "collecting": _collect,
+    "training": _train,
+    "evaluating": _evaluate,
+    "review": _review,
+}
+
+
+def _passes(evaluation: Evaluation, gate: dict[str, float]) -> bool:
+    """Every figure the gate names is at least its limit; an absent one does not pass."""
+    figures = evaluation.result.get("policy", {})
+    return all(figures.get(name, float("-inf")) >= limit for name, limit in gate.items())
+
+
+def _score(evaluation: Evaluation) -> float:
+    """What candidates are ranked by: the true utility's verdict where there is one."""
+    figures = evaluation.result.get("policy", {})
+    return float(figures.get("win_rate") or figures.get("proxy_win_rate") or 0.0)
+
+
+def _due_campaigns() -> list[Campaign]:
+    """Open campaigns whose newest iteration was promoted and whose plan repeats."""
+    open_ones = Campaign.objects.filter(state="open", plan__repeat=True)
+    due = []
+    for campaign in open_ones:
+        newest = campaign.iterations.order_by("-number").first()
+        if newest and newest.state == "promoted":
+            due.append(campaign)
+    return due
+
+
+def _claim_step(iteration: Iteration) -> bool:
+    now = timezone.now()
+    free = Q(step_until__isnull=True) | Q(step_until__lt=now)
+    until = now + datetime.timedelta(seconds=STEP_SECONDS)
+    rows = Iteration.objects.filter(free, pk=iteration.pk, state=iteration.state)
+    return bool(rows.update(step_until=until))
+
+
+def _settled(job: Job) -> bool:
+    """Whether the job succeeded. Raises ValueError with its sentence when it cannot any more."""
+    if job.state in ("failed", "cancelled"):
+        raise ValueError(job.error or f"The {job.kind} job was {job.state}.")
+    return job.state == "succeeded"
+
+
+def _why(failed: list[TrainingRun]) -> str:
+    return " ".join(run.job.error for run in failed if run.job.error)
+
+
+def _jobs_of(iteration: Iteration) -> Any:
+    return Job.objects.filter(
+        Q(sampling_batch__iteration=iteration)
+        | Q(training_run__iteration=iteration)
+        | Q(evaluation__iteration=iteration)
+    )

@@ -1,0 +1,227 @@
+"""Training runs and evaluations: the rows, the jobs behind them, what comes of the jobs.
+
+Nothing here waits: a run is started by writing rows, and its outcome is taken up by a later
+``settle_*`` call, which any number of workers may repeat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.db import transaction
+
+from labeling.iterations import plan_of
+from labeling.models import Iteration, Prompt, User
+from models_runtime import audit, jobs, registry
+from models_runtime.models import Checkpoint, Job
+from models_runtime.records import PromptRecord, jsonl_line
+from training import configs
+from training.models import Evaluation, TrainingRun
+
+NEEDS_REWARD_MODEL = {"raft"}
+FINISHED = ("succeeded", "failed", "cancelled")
+
+
+def start_run(
+    *,
+    iteration: Iteration,
+    role: str,
+    method: str,
+    options: dict[str, Any] | None = None,
+    actor: User | None = None,
+) -> TrainingRun:
+    """Write a run and its queued job. role: policy, reward_model or judge.
+
+    Raises configs.BadOption for an unknown method or option, ValueError when the iteration has
+    no snapshot yet or the method needs a reward model that is not trained.
+    """
+    if iteration.snapshot is None:
+        raise ValueError("There is no snapshot of labels to train on yet.")
+    merged = {**configs.suggested(method, _parameters(iteration.policy)), **(options or {})}
+    config = configs.parse(method, merged)
+    fold = {"reward_model": "policy", "judge": "judge", "policy": "policy"}[role]
+    select = configs.Selection(split="train", fold=fold, iteration=iteration.number)
+    inputs, parents = _inputs(iteration, method)
+    with transaction.atomic():
+        job = jobs.submit(
+            project=iteration.campaign.project,
+            kind="train",
+            config={
+                "method": method,
+                "options": dataclasses.asdict(config),
+                "select": dataclasses.asdict(select),
+            },
+            inputs=inputs,
+            seed=_seed(iteration, role),
+            actor=actor,
+        )
+        run = TrainingRun.objects.create(
+            project=iteration.campaign.project,
+            campaign=iteration.campaign,
+            iteration=iteration,
+            role=role,
+            method=method,
+            options=dataclasses.asdict(config),
+            select=dataclasses.asdict(select),
+            snapshot=iteration.snapshot,
+            job=job,
+            created_by=actor,
+        )
+        run.parents.set(parents)
+        audit.record(verb="run started", obj=run, actor=actor, data={"method": method})
+    return run
+
+
+def settle_run(run: TrainingRun) -> None:
+    """Register what a succeeded run made; once, however often it is called."""
+    if run.output_id or run.job.state != "succeeded":
+        return
+    kind = "policy" if run.role == "policy" else "reward_model"
+    checkpoint = registry.register(
+        project=run.project,
+        kind=kind,
+        folder=jobs.output_folder(run.job),
+        name=f"{run.campaign.slug}-{run.role.replace('_', '-')}-{run.pk}",
+        parent=run.iteration.policy if run.iteration else None,
+        job=run.job,
+    )
+    TrainingRun.objects.filter(pk=run.pk, output__isnull=True).update(output=checkpoint)
+    run.output = checkpoint
+
+
+def reward_model_of(iteration: Iteration, role: str = "reward_model") -> Checkpoint | None:
+    """The newest reward model this iteration trained for the policy, or to judge."""
+    done = iteration.runs.filter(role=role, output__isnull=False).select_related("output")
+    newest = done.order_by("-id").first()
+    return newest.output if newest else None
+
+
+def start_evaluation(run: TrainingRun) -> Evaluation:
+    """Judge a run's candidate against the first policy and its parent, on held-out prompts.
+
+    At most one evaluation a run: of two callers one writes, both get it.
+    """
+    iteration = run.iteration
+    if iteration is None or run.output is None:
+        raise ValueError("Only a finished run of an iteration can be evaluated.")
+    with transaction.atomic():
+        TrainingRun.objects.select_for_update().get(pk=run.pk)
+        if existing := run.evaluations.first():
+            return existing
+        job = jobs.submit(
+            project=run.project,
+            kind="evaluate",
+            config=_evaluation_options(iteration),
+            inputs=_evaluation_inputs(iteration, run.output),
+            seed=_seed(iteration, "evaluate"),
+        )
+        return Evaluation.objects.create(
+            project=run.project,
+            iteration=iteration,
+            run=run,
+            checkpoint=run.output,
+            job=job,
+        )
+
+
+def settle_evaluation(evaluation: Evaluation) -> None:
+    """Keep the figures of a finished evaluate job on the evaluation's row."""
+    if evaluation.result or evaluation.job.state != "succeeded":
+        return
+    evaluation.result = evaluation.job.result
+    Evaluation.objects.filter(pk=evaluation.pk).update(result=evaluation.result)
+
+
+def failed_guards(evaluation: Evaluation) -> list[str]:
+    """The sentences of the guards that a candidate did not pass; empty: it may be promoted."""
+    guards = evaluation.result.get("guards", [])
+    return [guard["sentence"] for guard in guards if not guard["ok"]]
+
+
+def prompts_input(iteration: Iteration, split: str, limit: int = 0) -> dict[str, Any]:
+    """The campaign's prompts of one split (or "all") as a job input named ``prompts``."""
+    rows = prompts_of(iteration)
+    rows = rows if split == "all" else rows.filter(split=split)
+    rows = rows.order_by("id")[:limit] if limit else rows.order_by("id")
+    lines = [
+        jsonl_line(PromptRecord(id=p.pk, messages=p.messages, item=p.item, tags=p.tags))
+        for p in rows.iterator()
+    ]
+    if not lines:
+        raise ValueError(f"The campaign has no {_split_name(split)} prompts: import some first.")
+    return jobs.input_of_text("prompts", "prompts.jsonl", "".join(lines))
+
+
+def prompts_of(iteration: Iteration) -> Any:
+    return Prompt.objects.filter(prompt_set__campaign=iteration.campaign)
+
+
+def _split_name(split: str) -> str:
+    return {"heldout": "held-out", "train": "training"}.get(split, "")
+
+
+def _seed(iteration: Iteration, purpose: str) -> int:
+    """A seed that differs by iteration and purpose and follows the plan's."""
+    offset = {"sample": 0, "reward_model": 1, "judge": 2, "policy": 3, "evaluate": 4}[purpose]
+    return plan_of(iteration).seed * 100_003 + iteration.number * 17 + offset
+
+
+seed_for = _seed
+
+
+def _parameters(checkpoint: Checkpoint) -> int:
+    return int(checkpoint.facts.get("parameters", 0))
+
+
+def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
+    inputs = [
+        jobs.input_of_checkpoint("policy", iteration.policy),
+        jobs.input_of_snapshot("snapshot", iteration.snapshot),
+    ]
+    parents = [iteration.policy]
+    if method == "dpo":
+        inputs.append(jobs.input_of_checkpoint("reference", iteration.policy))
+    if method in NEEDS_REWARD_MODEL:
+        reward_model = reward_model_of(iteration)
+        if reward_model is None:
+            raise ValueError(f"{method} needs a reward model, and none is trained yet.")
+        inputs.append(jobs.input_of_checkpoint("reward_model", reward_model))
+        inputs.append(prompts_input(iteration, "train"))
+        parents.append(reward_model)
+    return inputs, parents
+
+
+def _evaluation_options(iteration: Iteration) -> dict[str, Any]:
+    plan = plan_of(iteration)
+    options = {
+        "temperature": plan.temperature,
+        "max_new_tokens": plan.max_new_tokens,
+        "world": iteration.campaign.demo_world,
+        **plan.evaluation,
+    }
+    return {**options, "guards": plan.guards} if plan.guards else options
+
+
+def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict[str, Any]]:
+    first = iteration.campaign.first_policy
+    inputs = [
+        jobs.input_of_checkpoint("candidate", candidate),
+        jobs.input_of_checkpoint("first", first),
+        jobs.input_of_checkpoint("parent", iteration.policy),
+        prompts_input(iteration, "heldout"),
+    ]
+    if judge := reward_model_of(iteration, "judge"):
+        inputs.append(jobs.input_of_checkpoint("reward_model", judge))
+    if earlier := _first_samples(iteration):
+        inputs.append(jobs.input_of_folder("first_samples", jobs.output_folder(earlier)))
+    return inputs
+
+
+def _first_samples(iteration: Iteration) -> Job | None:
+    """A finished evaluation of this campaign: its samples of the first policy serve again."""
+    done = Evaluation.objects.filter(
+        iteration__campaign=iteration.campaign, job__state="succeeded"
+    ).select_related("job")
+    earlier = done.order_by("id").first()
+    return earlier.job if earlier else None
