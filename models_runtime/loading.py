@@ -110,6 +110,16 @@ def check_policy(folder: Path) -> dict[str, Any]:
     return _facts(folder, config, shapes, tokenizer)
 
 
+def fingerprints(folder: Path, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+    """template_sha256 and tokenizer_sha256: what turned text into ids."""
+    template = tokenizer.chat_template
+    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+    return {
+        "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "tokenizer_sha256": _tokenizer_sha256(folder),
+    }
+
+
 def _load(kind: Any, folder: Path, for_training: bool, *, new_head: bool) -> PreTrainedModel:
     _refuse_unsafe(folder)
     _read_headers(folder)
@@ -271,8 +281,6 @@ def _facts(
     shapes: dict[str, list[int]],
     tokenizer: PreTrainedTokenizerBase,
 ) -> dict[str, Any]:
-    template = tokenizer.chat_template
-    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
     return {
         "architecture": _architecture(_json_file(folder / "config.json", "config.json")),
         "model_type": config.model_type,
@@ -282,8 +290,7 @@ def _facts(
         ),
         "vocabulary": len(tokenizer),
         "bytes": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
-        "template_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "tokenizer_sha256": _tokenizer_sha256(folder),
+        **fingerprints(folder, tokenizer),
         "eos_token": str(tokenizer.eos_token),
         "pad_token": str(tokenizer.pad_token),
     }

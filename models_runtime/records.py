@@ -66,7 +66,8 @@ class CompletionRecord:
     """One sampled completion, a line of the sample job's ``completions.jsonl``.
 
     (prompt_id, sampler, index) is its identity: unique in a job, whatever was resumed.
-    ``embedding_row`` is its row in ``embeddings.npy`` (float32, L2-normalised), or None.
+    ``embedding_row`` is its row in ``embeddings.npy`` (float32, L2-normalised), or None; identical
+    texts share one. ``prompt_cut``: the prompt's oldest tokens that did not fit into the context.
     """
 
     prompt_id: int
@@ -77,6 +78,7 @@ class CompletionRecord:
     token_count: int  # completion tokens, EOS included
     seed: int
     embedding_row: int | None = None
+    prompt_cut: int = 0
 
 
 @dataclass(frozen=True)
