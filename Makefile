@@ -1,0 +1,87 @@
+# Concord from the command line. `make` alone lists what there is.
+VENV ?= .venv
+PYTHON_HERE = $(VENV)/bin/python
+STACK = $(PYTHON_HERE) -m annotate.stack
+export VENV
+# These reach the launcher through the environment; .env.example describes them.
+export PORT HOST CONCORD_DATA ENV_FILE
+
+.DEFAULT_GOAL := help
+.PHONY: help set-up set-up-dev demo loop serve backup restore test test-slow check format bench \
+        screenshots clean chromium
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+set-up: ## the virtual environment that demo, loop and serve need
+	@bin/set-up demo
+
+set-up-dev: ## the same, with what tests and checks need
+	@bin/set-up dev
+
+demo: set-up ## a demo campaign to rate at once; POLICY=FOLDER brings your own model
+	@$(STACK) demo $(if $(POLICY),--policy "$(abspath $(POLICY))")
+
+SEED ?= 0
+ITERATIONS ?= 3
+REPORT ?= loop.json
+loop: set-up ## three unattended iterations; SEED, ITERATIONS, REPORT, ARGS
+	@$(STACK) loop --iterations $(ITERATIONS) --seed $(SEED) --report "$(abspath $(REPORT))" $(ARGS)
+
+serve: set-up ## the same stack for real work; .env.example lists its variables
+	@$(STACK) serve $(ARGS)
+
+backup: set-up ## database and artefacts into OUT=FILE.tar, while in use
+	@$(STACK) backup $(if $(OUT),"$(abspath $(OUT))") $(ARGS)
+
+restore: set-up ## a backup FILE=FILE.tar into an empty CONCORD_DATA
+	@$(STACK) restore $(if $(FILE),"$(abspath $(FILE))") $(ARGS)
+
+# -- tests and checks --------------------------------------------------------------------------
+
+# Workers of the test run; each has its own database.
+JOBS ?= 2
+PYTEST = $(PYTHON_HERE) -m pytest -p tests.lanes
+# One thread a process: two test workers already fill two cores.
+TEST_ENVIRONMENT = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1 \
+                   TOKENIZERS_PARALLELISM=false ENV_FILE=/dev/null
+# Checks read the settings, which want a key, and write nothing.
+CHECK_ENVIRONMENT = SECRET_KEY=for-the-checks-only CONCORD_DATA=/nonexistent ENV_FILE=/dev/null
+
+test: set-up-dev chromium ## everything that can run here; T="path or -k words" narrows it
+	@$(TEST_ENVIRONMENT) $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow" $(T)
+
+test-slow: set-up-dev chromium ## the lane that takes minutes: hundreds of kills, long runs
+	@$(TEST_ENVIRONMENT) $(PYTEST) -m slow $(T)
+
+chromium:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ]; then \
+	    echo "Installing chromium for the browser tests."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	      --no-install-recommends chromium >/dev/null </dev/null; } \
+	    || echo "chromium could not be installed: the browser tests will be skipped."; \
+	else echo "No chromium here and no right to install it: the browser tests will be skipped."; fi
+
+check: set-up-dev ## lint, format, types, import contracts, missing migrations, templates
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(CHECK_ENVIRONMENT) $(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(CHECK_ENVIRONMENT) $(PYTHON_HERE) manage.py makemigrations --check --dry-run
+	$(VENV)/bin/djlint templates --lint --quiet
+
+format: set-up-dev ## write what ruff would have written
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: set-up-dev ## measurements as a table and as a JSON list in BENCH_JSON
+	@$(TEST_ENVIRONMENT) $(CHECK_ENVIRONMENT) $(PYTHON_HERE) manage.py bench $(ARGS)
+
+screenshots: set-up-dev chromium ## every page, light and dark, wide and narrow, in test-results/
+	@$(TEST_ENVIRONMENT) SCREENSHOTS=1 $(PYTEST) -m browser tests/browser $(T)
+
+clean: ## caches and test results; the data folder and the environment stay
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache test-results
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -1,0 +1,96 @@
+"""Bring database and static files up to date, then say so to the launcher.
+
+One process for all steps, since each further Django start costs more than a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from annotate import first_run
+
+
+class Command(BaseCommand):
+    help = "Migrate, collect static files, check, and make what a first run needs."
+    requires_system_checks: list[str] = []  # the tables that some look at do not exist yet
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("mode", choices=("demo", "serve", "loop"))
+        parser.add_argument("--ready", type=int, help="descriptor that tells: parts may start")
+        parser.add_argument("--wait", action="store_true", help="wait for another's migrations")
+        parser.add_argument("--policy", default="", help="demo: a model folder")
+
+    def handle(self, *, mode: str, ready: int | None, wait: bool, policy: str, **_: Any) -> None:
+        with one_sentence():
+            self._wait_for_schema() if wait else self._update()
+            call_command("check", databases=["default"], deploy=mode == "serve")
+            if mode == "serve" and not wait:
+                self._first_administrator()
+            follow = mode == "demo" and self._demo(policy)
+        if ready is not None:
+            os.write(ready, b"1")
+            os.close(ready)
+        if follow:
+            call_command("demo", follow=True, stdout=self.stdout)
+
+    def _update(self) -> None:
+        count = len(_missing_migrations())
+        if count:
+            self.stdout.write(f"Bringing the database up to date ({count} migrations).")
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+    def _wait_for_schema(self) -> None:
+        """Only one machine migrates, the one with the web server; the others wait for it."""
+        told = False
+        while missing := _missing_migrations():
+            if not told:
+                self.stdout.write(
+                    f"Waiting for the web machine to apply {len(missing)} migrations."
+                )
+            told = True
+            time.sleep(1)
+
+    def _first_administrator(self) -> None:
+        made = first_run.administrator(
+            name=os.environ.get("ADMIN_USERNAME", ""),
+            password=os.environ.get("ADMIN_PASSWORD", ""),
+        )
+        if made is None:
+            return
+        self.stdout.write(f"First administrator: {made.name}")
+        if made.password:
+            self.stdout.write(f"Password, shown this once: {made.password}")
+
+    def _demo(self, policy: str) -> bool:
+        if "demo" not in get_commands():
+            return False
+        call_command("demo", policy=policy, stdout=self.stdout)
+        return True
+
+
+def _missing_migrations() -> list[Any]:
+    executor = MigrationExecutor(connection)
+    return executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """What the database refuses becomes a CommandError with one line."""
+    try:
+        yield
+    except DatabaseError as error:
+        words = " ".join(str(error).split())
+        if "disk" in words and "full" in words or "No space left" in words:
+            words = "the disk is full; free some space, then start again"
+        raise CommandError(f"The database cannot be used: {words}.") from error
