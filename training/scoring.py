@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,19 +22,30 @@ def rewards(model: Module, rows: Sequence[Encoded]) -> Tensor:
     return values
 
 
-def completion_logps(model: Module, rows: Sequence[Encoded], temperature: float = 1.0) -> Tensor:
-    """Float32 [rows]: log pi(y|x) summed over completion tokens, EOS included.
+def completion_logps(model: Module, rows: Sequence[Encoded]) -> Tensor:
+    """Float32 [rows]: log pi(y|x) summed over completion tokens, EOS included."""
+    return logps_at((1.0,))(model, rows)[:, 0]
 
-    Logits are divided by the temperature, so that the value is the sampler's own probability.
-    """
-    ids, attention = pad([row.ids for row in rows], 0)
-    mask, _ = pad([row.completion_mask for row in rows], 0)
-    device = next(model.parameters()).device
-    ids, mask = ids.to(device), mask.to(device)
-    logits = model(input_ids=ids, attention_mask=attention.to(device)).logits
-    logits = logits[:, :-1].float() / temperature
-    losses = cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-    return -(losses * mask[:, 1:]).sum(dim=1)
+
+def logps_at(temperatures: Sequence[float]) -> Callable[[Module, Sequence[Encoded]], Tensor]:
+    """A score giving float32 [rows, temperatures]: completion_logps with the logits divided by
+    each temperature, that is the log-probability under which a sampler at it draws."""
+
+    def score(model: Module, rows: Sequence[Encoded]) -> Tensor:
+        ids, attention = pad([row.ids for row in rows], 0)
+        mask, _ = pad([row.completion_mask for row in rows], 0)
+        device = next(model.parameters()).device
+        ids, mask = ids.to(device), mask[:, 1:].to(device)
+        logits = model(input_ids=ids, attention_mask=attention.to(device)).logits[:, :-1].float()
+        sums = [(_token_logps(logits / t, ids[:, 1:]) * mask).sum(dim=1) for t in temperatures]
+        return torch.stack(sums, dim=1)
+
+    return score
+
+
+def _token_logps(logits: Tensor, ids: Tensor) -> Tensor:
+    """[rows, positions, vocabulary] and [rows, positions] -> [rows, positions]."""
+    return -cross_entropy(logits.transpose(1, 2), ids, reduction="none")
 
 
 def in_batches(
@@ -41,13 +53,13 @@ def in_batches(
     model: Module,
     rows: Sequence[Encoded],
     batch_size: int = 64,
-) -> list[float]:
-    """score over any number of rows, without gradients, in the order of the rows.
+) -> list[Any]:
+    """score over any number of rows, without gradients: a number (or list) a row, in order.
 
     Rows of like length share a batch: padding is the larger part of the work otherwise.
     """
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
-    values = [0.0] * len(rows)
+    values: list[Any] = [None] * len(rows)
     model.eval()
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):

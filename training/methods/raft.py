@@ -1,0 +1,188 @@
+"""Best-of-K fine-tuning: RAFT (Dong et al., 2023), Llama 2's rejection sampling.
+
+Samples K answers a prompt from the policy, scores them with the reward model, and fine-tunes the
+policy on the best. The best of earlier iterations compete under the newest reward model, so that
+nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from models_runtime.chat import Encoded
+from models_runtime.jobdir import BadInput, publish
+from models_runtime.loading import load_policy, load_reward_model, load_tokenizer
+from models_runtime.records import Message, PromptRecord, Sampler, jsonl_line, read_jsonl
+from training.configs import RAFTConfig
+from training.data import Encoder
+from training.loop import Loop, Sums
+from training.losses import completion_nll
+from training.sampling import Sample, read_prompts, sample
+from training.scoring import completion_logps, in_batches, rewards
+from training.task import Task, checkpoint_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BEST = "best.jsonl"
+FIGURES = "figures.jsonl"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer that may be trained on. ``best.jsonl`` of the output holds those that were."""
+
+    prompt_id: int
+    item: str
+    messages: list[Message] = field(default_factory=list)
+    completion: str = ""
+    reward: float = 0.0
+    earlier: bool = False
+
+
+def train(task: Task) -> None:
+    """Inputs policy, reward_model, prompts, optionally earlier (best.jsonl, or the folder that
+    holds it) -> a policy, with best.jsonl beside it."""
+    policy = task.job.input_path("policy")
+    tokenizer = load_tokenizer(policy)
+    best, figures = _best_so_far(task, policy, tokenizer)
+    rows = _rows(best, Encoder(tokenizer, task.config.max_length))
+    model = load_policy(policy, for_training=True).eval()  # dropout stays off
+    files = {BEST: "".join(map(jsonl_line, best)), FIGURES: jsonl_line(figures)}
+    last = Loop(task, model, rows, FineTuning(), files).run()
+    task.publish_model(model, tokenizer, {BEST: files[BEST]})
+    task.finish({**figures["metrics"], "train": last}, len(rows))
+
+
+def _best_so_far(
+    task: Task, policy: Path, tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[Candidate], dict[str, Any]]:
+    """The rows to train on: from the newest checkpoint, or sampled, scored and kept as step 0."""
+    found = task.job.newest_checkpoint()
+    if found is None:
+        best, metrics = _choose(task, policy, tokenizer)
+        task.require(best)
+        figures = {"metrics": metrics, "dropped": dict(task.dropped)}
+        with publish(checkpoint_folder(task.job, 0)) as folder:
+            (folder / BEST).write_text("".join(map(jsonl_line, best)), encoding="utf-8")
+            (folder / FIGURES).write_text(jsonl_line(figures), encoding="utf-8")
+        return best, figures
+    figures = next(read_jsonl(found / FIGURES, dict))
+    task.dropped.update(figures["dropped"])
+    return list(read_jsonl(found / BEST, Candidate)), figures
+
+
+def _choose(
+    task: Task, policy: Path, tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[Candidate], dict[str, float]]:
+    config: RAFTConfig = task.config
+    prompts = _prompts(task)
+    sampler = Sampler(
+        "policy", config.k, config.temperature, config.top_p, config.max_new_tokens, task.seed
+    )
+    samples = sample(task.job, "sampled prompts", policy, prompts, sampler, config.sampling_batch)
+    candidates = _candidates(task, prompts, samples)
+    scored = _scored(task, candidates, tokenizer)
+    best = keep_best(scored, config.keep)
+    drawn = [one.reward for one in scored if not one.earlier]
+    return best, {
+        "prompts": float(len(prompts)),
+        "reward/sampled": sum(drawn) / max(1, len(drawn)),
+        "reward/kept": sum(one.reward for one in best) / max(1, len(best)),
+        "kept_from_earlier": float(sum(one.earlier for one in best)),
+    }
+
+
+def _prompts(task: Task) -> list[PromptRecord]:
+    """All prompts, or as many as the option asks for, drawn by the job's seed."""
+    prompts = read_prompts(task.job.input_path("prompts"))
+    wanted = task.config.prompts
+    if not wanted or wanted >= len(prompts):
+        return prompts
+    return random.Random(task.seed).sample(prompts, wanted)
+
+
+def _candidates(
+    task: Task, prompts: Sequence[PromptRecord], samples: Sequence[Sample]
+) -> list[Candidate]:
+    """Distinct answers that ended by themselves, and the best of earlier iterations."""
+    by_id = {prompt.id: prompt for prompt in prompts}
+    found: dict[tuple[int, str], Candidate] = {}
+    for one in samples:
+        if one.finish_reason == "length":
+            task.dropped["cut off"] += 1
+        elif not one.text.strip():
+            task.dropped["empty"] += 1
+        else:
+            prompt = by_id[one.prompt_id]
+            candidate = Candidate(prompt.id, prompt.item, prompt.messages, one.text)
+            found.setdefault((prompt.id, one.text), candidate)
+    for candidate in _earlier(task):
+        if candidate.prompt_id in by_id:
+            key = (candidate.prompt_id, candidate.completion)
+            found.setdefault(key, replace(candidate, earlier=True))
+    return list(found.values())
+
+
+def _earlier(task: Task) -> list[Candidate]:
+    if "earlier" not in task.job.inputs():
+        return []
+    path = task.job.input_path("earlier")
+    path = path / BEST if path.is_dir() else path
+    try:
+        return list(read_jsonl(path, Candidate)) if path.is_file() else []
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{BEST} of an earlier iteration is malformed ({error}).") from error
+
+
+def _scored(
+    task: Task, candidates: Sequence[Candidate], tokenizer: PreTrainedTokenizerBase
+) -> list[Candidate]:
+    """The candidates that fit, each with the reward model's score of its own encoding."""
+    folder = task.job.input_path("reward_model")
+    judge = Encoder(load_tokenizer(folder), task.config.max_length)
+    policy = Encoder(tokenizer, task.config.max_length)
+    fitting, rows = [], []
+    for candidate in candidates:
+        row = judge.encode(candidate.messages, candidate.completion)
+        if row is None or policy.encode(candidate.messages, candidate.completion) is None:
+            task.dropped["too long"] += 1
+            continue
+        fitting.append(candidate)
+        rows.append(row)
+    scores = in_batches(rewards, load_reward_model(folder), rows)
+    return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
+
+
+def keep_best(candidates: Sequence[Candidate], keep: int) -> list[Candidate]:
+    """The ``keep`` highest rewards of every prompt, best first; equal ones in their order."""
+    by_prompt: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        by_prompt.setdefault(candidate.prompt_id, []).append(candidate)
+    best = []
+    for rivals in by_prompt.values():
+        best += sorted(rivals, key=lambda one: -one.reward)[:keep]
+    return best
+
+
+def _rows(best: Sequence[Candidate], encoder: Encoder) -> list[Encoded]:
+    rows = [encoder.encode(one.messages, one.completion) for one in best]
+    return [row for row in rows if row is not None]
+
+
+class FineTuning:
+    """Cross-entropy over completion tokens, EOS included: every token weighs one."""
+
+    def units(self, example: Encoded) -> float:
+        return float(sum(example.completion_mask))
+
+    def sums(self, model: torch.nn.Module, examples: Sequence[Encoded]) -> Sums:
+        logps = completion_logps(model, examples)
+        count = float(len(examples))
+        return Sums(completion_nll(logps).sum(), {"logps/chosen": (logps.sum().item(), count)})
