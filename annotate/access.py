@@ -1,0 +1,180 @@
+"""The only way a view gets a row.
+
+Another's object does not exist (404, the same answer as for an id that was never given). A
+member of the project with another role is told so (403).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, resolve_url
+
+from labeling.models import Assignment, Campaign, Iteration, Membership, Snapshot, User
+from models_runtime.models import Checkpoint, Job, Project
+
+STAFF = ("lead", "researcher")
+View = Callable[..., HttpResponse]
+
+
+class SignedInRequest(HttpRequest):
+    """What a view behind ``signed_in`` receives."""
+
+    user: User
+
+
+def signed_in(view: View) -> View:
+    """Sends a visitor to the sign-in page. A script's request gets 401 and the address instead:
+    a redirect would be followed and the sign-in page put where the next card belongs."""
+
+    @functools.wraps(view)
+    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.headers.get("HX-Request") == "true":
+            return HttpResponse(status=401, headers={"HX-Redirect": resolve_url("sign-in")})
+        return redirect_to_login(request.get_full_path())
+
+    return gate
+
+
+def roles(user: User) -> set[str]:
+    """Every role the user has in any project, in one query a request."""
+    if not hasattr(user, "_roles"):
+        user._roles = set(user.memberships.values_list("role", flat=True))  # type: ignore[attr-defined]
+    held: set[str] = user._roles  # type: ignore[attr-defined]
+    return held
+
+
+def require_role(user: User, *wanted: str) -> None:
+    """Raises PermissionDenied unless the user has one of the roles somewhere."""
+    if not roles(user) & set(wanted):
+        raise PermissionDenied
+
+
+def projects(user: User, *wanted: str) -> QuerySet[Project]:
+    """The projects in which the user has one of the roles."""
+    rows = Membership.objects.filter(user=user, role__in=wanted)
+    return Project.objects.filter(pk__in=rows.values("project"))
+
+
+def campaigns_for_rater(user: User) -> QuerySet[Campaign]:
+    """What a rater may see: everything but drafts."""
+    rows = Campaign.objects.filter(project__in=projects(user, "rater")).exclude(state="draft")
+    return rows.select_related("question", "guideline", "project")
+
+
+def campaign_for_rater(user: User, slug: str) -> Campaign:
+    return get_object_or_404(campaigns_for_rater(user), slug=slug)
+
+
+def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
+    """One's own assignment, in a project where one still rates."""
+    rows = Assignment.objects.select_related("comparison__campaign__question", "rater")
+    own = rows.filter(rater=user, comparison__campaign__in=campaigns_for_rater(user))
+    return get_object_or_404(own, public_id=public_id)
+
+
+def campaigns_for_staff(user: User) -> QuerySet[Campaign]:
+    rows = Campaign.objects.filter(project__in=projects(user, *STAFF))
+    return rows.select_related("question", "guideline", "project", "first_policy")
+
+
+def campaign_for_staff(user: User, slug: str) -> Campaign:
+    """To look at, as lead or researcher of its project."""
+    campaign = get_object_or_404(
+        Campaign.objects.select_related("question", "guideline", "project", "first_policy"),
+        slug=slug,
+    )
+    _require_member(user, campaign.project_id, STAFF)
+    return campaign
+
+
+def campaign_for_lead(user: User, slug: str) -> Campaign:
+    """To open, pause, close, freeze."""
+    return _for_role(campaign_for_staff(user, slug), user, "lead")
+
+
+def campaign_for_researcher(user: User, slug: str) -> Campaign:
+    return _for_role(campaign_for_staff(user, slug), user, "researcher")
+
+
+def iteration_for_staff(user: User, slug: str, number: int) -> Iteration:
+    campaign = campaign_for_staff(user, slug)
+    rows = campaign.iterations.select_related("campaign__project", "policy", "snapshot", "parent")
+    return get_object_or_404(rows, number=number)
+
+
+def iteration_for_researcher(user: User, slug: str, number: int) -> Iteration:
+    """To start runs in, retry, promote or reject."""
+    iteration = iteration_for_staff(user, slug, number)
+    _require_role_in(user, iteration.campaign.project_id, ("researcher",))
+    return iteration
+
+
+def job_for_staff(user: User, pk: int) -> Job:
+    job = get_object_or_404(Job.objects.select_related("project"), pk=pk)
+    _require_member(user, job.project_id, STAFF)
+    return job
+
+
+def job_for_researcher(user: User, pk: int) -> Job:
+    """To stop or retry."""
+    return _for_role(job_for_staff(user, pk), user, "researcher")
+
+
+def checkpoints_for_staff(user: User) -> QuerySet[Checkpoint]:
+    rows = Checkpoint.objects.filter(project__in=projects(user, *STAFF))
+    return rows.select_related("parent", "project", "job")
+
+
+def checkpoint_for_staff(user: User, pk: int) -> Checkpoint:
+    rows = Checkpoint.objects.select_related("parent", "project", "job")
+    checkpoint = get_object_or_404(rows, pk=pk)
+    _require_member(user, checkpoint.project_id, STAFF)
+    return checkpoint
+
+
+def snapshots_for_staff(user: User) -> QuerySet[Snapshot]:
+    rows = Snapshot.objects.filter(project__in=projects(user, *STAFF))
+    return rows.select_related("campaign", "iteration")
+
+
+def snapshot_for_staff(user: User, pk: int) -> Snapshot:
+    snapshot = get_object_or_404(Snapshot.objects.select_related("campaign", "iteration"), pk=pk)
+    _require_member(user, snapshot.project_id, STAFF)
+    return snapshot
+
+
+def can(user: User, project_id: int, role: str) -> bool:
+    """Whether to draw a button; the view behind it asks again."""
+    return role in _roles_in(user, project_id)
+
+
+def _for_role(row: Any, user: User, role: str) -> Any:
+    _require_role_in(user, row.project_id, (role,))
+    return row
+
+
+def _require_member(user: User, project_id: int, wanted: tuple[str, ...]) -> None:
+    """404 for whoever has no role in the project, 403 for a member with another one."""
+    if not _roles_in(user, project_id):
+        raise Http404
+    _require_role_in(user, project_id, wanted)
+
+
+def _require_role_in(user: User, project_id: int, wanted: tuple[str, ...]) -> None:
+    if not _roles_in(user, project_id) & set(wanted):
+        raise PermissionDenied
+
+
+def _roles_in(user: User, project_id: int) -> set[str]:
+    held = Membership.objects.filter(user=user, project=project_id)
+    return set(held.values_list("role", flat=True))

@@ -1,0 +1,133 @@
+"""How the pages write numbers, states and model text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from annotate import access
+from labeling import rendering
+from labeling.models import Completion
+
+register = template.Library()
+
+# Chip colours by state; a state that is not here is neutral.
+TONES = {
+    **dict.fromkeys(("open", "running", "sampling", "collecting", "training"), "run"),
+    **dict.fromkeys(("evaluating", "registering"), "run"),
+    **dict.fromkeys(("succeeded", "promoted", "ready", "complete"), "good"),
+    **dict.fromkeys(("paused", "stopped", "review", "missing", "skipped"), "warn"),
+    **dict.fromkeys(("failed", "rejected", "cancelled", "deleted", "discarded"), "bad"),
+}
+
+
+@register.filter
+def sanitised(html: str) -> SafeString:
+    """Declares safe what labeling.rendering made: the only place in Concord that does."""
+    return mark_safe(html)
+
+
+@register.filter
+def rendered(completion: Completion) -> SafeString:
+    """A completion as HTML, rendered when it was sampled or imported; else as plain text."""
+    if completion.renderer:
+        return sanitised(completion.html)
+    return sanitised(rendering.visible(completion.text))
+
+
+@register.filter
+def visible(text: str) -> SafeString:
+    """Raw text with its invisible characters spelled out."""
+    return sanitised(rendering.visible(text))
+
+
+@register.simple_tag(takes_context=True)
+def menu(context: template.Context) -> list[dict[str, Any]]:
+    """The sections that the user's roles open."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return []
+    held = access.roles(user)
+    entries = []
+    if "rater" in held:
+        entries.append(("queue", _("Rate")))
+    if held & set(access.STAFF):
+        entries += [("campaigns", _("Campaigns")), ("checkpoints", _("Checkpoints"))]
+        entries += [("jobs", _("Jobs"))]
+    return [_entry(request, name, title) for name, title in entries]
+
+
+def _entry(request: Any, name: str, title: str) -> dict[str, Any]:
+    url = reverse(name)
+    return {"url": url, "title": title, "here": request.path == url}
+
+
+@register.filter
+def tone(state: str) -> str:
+    return TONES.get(state, "")
+
+
+@register.filter
+def words(value: str) -> str:
+    """reward_model as "reward model"."""
+    return str(value).replace("_", " ")
+
+
+@register.filter
+def percent(share: float | None, digits: int = 0) -> str:
+    """.641 as "64 %"; nothing measured is a dash, never a zero."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+@register.filter
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A figure without a needless zero before the point: .41, 6.10, −.25."""
+    if value is None:
+        return "–"
+    text = f"{abs(value):.{digits}f}"
+    sign = "−" if value < 0 and float(text) else ""
+    return sign + (text.removeprefix("0") if digits and text.startswith("0.") else text)
+
+
+@register.filter
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A length of time in its two largest units: 41 s, 3 min 20 s, 2 h 10 min, 3 d 4 h."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds)
+    for size, unit, smaller, small in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{seconds:.1f} s" if 0 < seconds < 3 else f"{whole} s"
+
+
+@register.filter
+def moment(when: dt.datetime | None) -> str:
+    return "–" if when is None else when.strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+
+
+@register.filter
+def short_hash(sha256: str) -> str:
+    """3f9c…a1, enough to tell two apart on a page; the whole hash is in the title."""
+    return f"{sha256[:4]}…{sha256[-2:]}" if sha256 else "–"
+
+
+@register.filter
+def get(mapping: dict[str, Any], key: str) -> Any:
+    return mapping.get(key)
