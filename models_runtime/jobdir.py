@@ -265,8 +265,13 @@ def run_entry(main: Callable[[JobDir], None]) -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("This entry takes one argument, the job directory.\n")
         return EXIT_BAD_INPUT
+    return run_in(sys.argv[1], main)
+
+
+def run_in(folder: str, main: Callable[[JobDir], None]) -> int:
+    """run_entry on a given job directory, for an entry whose command line names something else."""
     try:
-        job = JobDir.open(sys.argv[1])
+        job = JobDir.open(folder)
     except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 JOB = {
-    "queued": ("running", "cancelled"),
+    "queued": ("running", "cancelled", "stopped"),
     "running": ("succeeded", "failed", "cancelled", "stopped", "queued"),
     "stopped": ("queued", "cancelled"),
     "failed": ("queued",),
@@ -36,15 +36,16 @@ def choices(machine: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
     return [(state, state.replace("_", " ")) for state in machine]
 
 
-def advance(row: models.Model, to: str, **changes: Any) -> None:
-    """Move row to state ``to``, setting ``changes`` with it, if its class's TRANSITIONS allow.
+def advance(row: models.Model, to: str, *, where: models.Q | None = None, **changes: Any) -> None:
+    """Move row to state ``to``, setting ``changes`` with it, if its class's TRANSITIONS allow
+    and the row as it is stored satisfies ``where`` (a fencing token, say).
 
     One conditional UPDATE: of two workers that try, one wins and the other gets StaleState, as
     does an illegal jump. The row in memory is changed only on success.
     """
     model = type(row)
     allowed = sources(model.TRANSITIONS, to)  # type: ignore[attr-defined]
-    rows = model._default_manager.filter(pk=row.pk, state__in=allowed)
+    rows = model._default_manager.filter(where or models.Q(), pk=row.pk, state__in=allowed)
     if not rows.update(state=to, **changes):
         raise StaleState(f"{model.__name__} {row.pk} cannot become {to} now.")
     for name, value in {"state": to, **changes}.items():

@@ -1,0 +1,375 @@
+"""One attempt at a job: prepare its directory, watch over its child, store how it ended.
+
+Every write is conditional on the attempt's token. Once the row has another one, this worker has
+lost the job (frozen too long, cut off from the database, cancelled): it kills the child, changes
+nothing and goes. The child is kept on a leash by the same rule, see models_runtime.jobdir.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    transaction,
+)
+from django.db.models import F, Q
+from django.utils import timezone
+
+from models_runtime import artifacts, audit, metrics, states
+from models_runtime.child import Child
+from models_runtime.jobdir import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_RETRY,
+    BadInput,
+    explain,
+    is_complete,
+    write_atomically,
+)
+from models_runtime.models import Job
+
+BEAT_SECONDS = 1.0
+STOP_GRACE_SECONDS = 60.0
+MAX_BACKOFF_SECONDS = 60
+# The child gives up before the sweeper may hand its job to another worker.
+_LEASH_SHARE = 0.75
+# A tensor-side child has no business with these.
+_SECRETS = ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", "REDIS_URL")
+# Two spinning threads on two shared cores are 3-100 times slower than one; no hub is asked.
+_CHILD_DEFAULTS = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class Fenced(Exception):
+    """The job is no longer this worker's."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child ended. ``reason``: "" by itself, "stop" a person asked, "shutdown" the worker
+    was asked to go, "stalled" it made no progress."""
+
+    status: int
+    reason: str = ""
+    cpu_seconds: float = 0.0
+    last_line: str = ""
+    sentence: str = ""
+    output: dict[str, Any] = field(default_factory=dict)  # where other machines find output/
+
+
+def folder_of(job: Job) -> Path:
+    """The job's directory. ``Job.dir`` is relative to JOBS_DIR, so a restore may move it."""
+    return Path(settings.JOBS_DIR) / job.dir
+
+
+def attempt_folder(job: Job) -> Path:
+    return folder_of(job) / f"attempt-{job.attempt}"
+
+
+def run(job: Job, command: list[str], *, secrets: bool) -> str:
+    """Run a claimed attempt to its end; the state the job is left in, "" when it was lost.
+
+    ``secrets``: whether the child may have the application's own settings (row jobs).
+    """
+    attempt = Attempt(job, command, secrets)
+    try:
+        ending = attempt.run()
+        return _persist(lambda: settle(job, ending), attempt)
+    except (Fenced, states.StaleState):
+        return ""
+
+
+@dataclass
+class Attempt:
+    job: Job
+    command: list[str]
+    secrets: bool
+    stored: float = field(default_factory=time.monotonic)  # when the last heartbeat was
+    moved: float = field(default_factory=time.monotonic)  # when the child last showed progress
+    stopping: float | None = None
+    reason: str = ""
+    shutdown: threading.Event = field(default_factory=threading.Event)
+    progress: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return attempt_folder(self.job)
+
+    def run(self) -> Ending:
+        try:
+            self.prepare()
+            child = Child.start(
+                self.command,
+                cwd=Path(settings.BASE_DIR),
+                env=self.environment(),
+                log=self.folder / "log.txt",
+            )
+        except (OSError, artifacts.Damaged, artifacts.Outside) as error:
+            return self.refusal(error)
+        try:
+            with _on_sigterm(self.shutdown.set):
+                status = self.supervise(child)
+            output = self.store_output() if status == EXIT_DONE else {}
+        except OSError as error:
+            return self.refusal(error)
+        finally:
+            child.end()
+        spent, said = child.cpu_seconds, child.last_line()
+        return Ending(status, self.reason, spent, said, output=output)
+
+    def refusal(self, error: Exception) -> Ending:
+        """A damaged input or a full disk cannot be cured by another attempt; the rest may."""
+        if not isinstance(error, OSError):
+            error = BadInput(str(error))
+        status, sentence = explain(error, folder_of(self.job).parent)
+        return Ending(status, sentence=sentence)
+
+    def prepare(self) -> None:
+        """Write the job directory and lay its inputs on this disk; fences older children first."""
+        root = folder_of(self.job)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(root / "token", str(self.job.token))
+        spec = {name: getattr(self.job, name) for name in ("kind", "seed", "config")}
+        write_atomically(root / "job.json", json.dumps({"job": self.job.pk, **spec}))
+        inputs = [self.lay(row) for row in self.job.inputs]
+        write_atomically(root / "inputs.json", json.dumps(inputs))
+        for number in range(1, self.job.attempt):  # what a killed worker did not get to relay
+            metrics.relay(self.job.pk, number, root / f"attempt-{number}")
+
+    def lay(self, row: dict[str, Any]) -> dict[str, Any]:
+        cache = Path(settings.DATA_DIR) / "cache"
+        folder = artifacts.fetch_folder(row["uri"], row["sha256"], cache, self.beat_if_due)
+        path = folder / row["file"] if row.get("file") else folder
+        return {**{key: row[key] for key in ("name", "uri", "sha256")}, "path": str(path)}
+
+    def store_output(self) -> dict[str, Any]:
+        """Put attempt-N/output where other machines find it, when artefacts are kept remotely."""
+        output = self.folder / "output"
+        if artifacts.is_local() or not output.is_dir():
+            return {}
+        key = f"jobs/{self.job.dir}/attempt-{self.job.attempt}"
+        uri, manifest = artifacts.put_folder(output, key, self.beat_if_due)
+        return {"output": {"uri": uri, "sha256": manifest}}
+
+    def environment(self) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if self.secrets or k not in _SECRETS}
+        return {
+            **_CHILD_DEFAULTS,
+            **env,
+            "CONCORD_ATTEMPT": str(self.job.attempt),
+            "CONCORD_TOKEN": str(self.job.token),
+            "CONCORD_LEASE": str(settings.JOB_LEASE_SECONDS * _LEASH_SHARE),
+        }
+
+    def supervise(self, child: Child) -> int:
+        """Beat, relay and pass on requests until the child ends; its status."""
+        while (status := child.wait(BEAT_SECONDS)) is None:
+            if self.beat():
+                child.beat()
+            self.pass_on_stop(child)
+            if time.monotonic() - self.moved > settings.JOB_STALL_SECONDS:
+                self.reason = "stalled"
+                child.end()
+        return status
+
+    def beat_if_due(self) -> None:
+        if time.monotonic() - self.stored > BEAT_SECONDS:
+            self.beat()
+
+    def beat(self) -> bool:
+        """Store a heartbeat with what the child has to say; False while the database is away.
+
+        Raises Fenced when the job is lost, or when the database has been away for a lease.
+        """
+        before = time.monotonic()
+        try:
+            with transaction.atomic():
+                self.store()
+        except (OperationalError, InterfaceError):
+            close_old_connections()
+            if time.monotonic() - self.stored > settings.JOB_LEASE_SECONDS:
+                raise Fenced from None
+            return False
+        self.stored = before
+        return True
+
+    def store(self) -> None:
+        rows = Job.objects.filter(pk=self.job.pk, token=self.job.token, state="running")
+        changes: dict[str, Any] = {"heartbeat_at": timezone.now()}
+        progress = _read_json(self.folder / "progress.json") or {}
+        if not rows.update(**changes):
+            raise Fenced
+        relayed = metrics.relay(self.job.pk, self.job.attempt, self.folder)
+        if relayed or progress != self.progress:
+            rows.update(progress=progress, progress_at=changes["heartbeat_at"])
+            self.progress, self.moved = progress, time.monotonic()
+        if not self.reason and rows.filter(stop_requested_at__isnull=False).exists():
+            self.reason = "stop"
+
+    def pass_on_stop(self, child: Child) -> None:
+        """SIGTERM once when an end is wanted; SIGKILL when the grace is over."""
+        if self.shutdown.is_set() and not self.reason:
+            self.reason = "shutdown"
+        if not self.reason:
+            return
+        if self.stopping is None:
+            self.stopping = time.monotonic()
+            child.terminate()
+        elif time.monotonic() - self.stopping > STOP_GRACE_SECONDS:
+            child.end()
+
+
+def settle(job: Job, ending: Ending) -> str:
+    """Store how an attempt ended; the new state. Raises StaleState when the job was lost."""
+    metrics.relay(job.pk, job.attempt, attempt_folder(job))
+    result = _read_json(attempt_folder(job) / "result.json")
+    spent = {"cpu_seconds": F("cpu_seconds") + ending.cpu_seconds}
+    mine = Q(token=job.token)
+    if ending.status == EXIT_DONE and result is not None:
+        result = {**result, **ending.output}
+        return _end(job, "succeeded", mine, result=result, error="", **_progress(job), **spent)
+    if ending.reason == "stop":
+        return _end(job, "stopped", mine, error="", **spent)
+    sentence = ending.sentence or _sentence(job, ending)
+    if ending.status == EXIT_BAD_INPUT:
+        return _end(job, "failed", mine, error=sentence, **spent)
+    asked = ending.reason == "shutdown" or (ending.status == EXIT_RETRY and not ending.reason)
+    return give_back(job, sentence, mine, counted=not asked, **spent)
+
+
+def give_back(job: Job, sentence: str, where: Q, *, counted: bool = True, **changes: Any) -> str:
+    """Queue a running job again with a new token, or fail it once its attempts are used up.
+
+    Attempts are counted from the last one that left something new to resume from.
+    """
+    if job.stop_requested_at is not None:
+        return _end(job, "stopped", where, error="", **changes)
+    used = 0 if made_progress(job) else job.attempts_without_progress - (not counted)
+    changes["attempts_without_progress"] = used
+    if used >= job.max_attempts:
+        return _end(job, "failed", where, error=sentence, **changes)
+    wait = min(MAX_BACKOFF_SECONDS, 2**used) if counted else 0
+    not_before = timezone.now() + timedelta(seconds=wait)
+    return _end(job, "queued", where, error=sentence, not_before=not_before, **changes)
+
+
+def made_progress(job: Job) -> bool:
+    """Whether the current attempt left a newer complete checkpoint, or a finished shard."""
+    folder = attempt_folder(job)
+    if any(not path.name.startswith(".") for path in folder.glob("shards/*")):
+        return True
+    earlier = [_steps(folder.parent / f"attempt-{n}") for n in range(1, job.attempt)]
+    return _steps(folder) > max(earlier, default=-1)
+
+
+def _steps(folder: Path) -> int:
+    """The newest complete checkpoint's step; -1 without one."""
+    found = [(int(p.name.removeprefix("step-")), p) for p in folder.glob("checkpoints/step-*")]
+    return next((step for step, path in sorted(found, reverse=True) if is_complete(path)), -1)
+
+
+def _end(job: Job, to: str, where: Q, **changes: Any) -> str:
+    """Leave the running state: a new token fences whoever still holds the old one."""
+    before = job.state
+    finished = None if to == "queued" else timezone.now()
+    with transaction.atomic():
+        states.advance(
+            job, to, where=where, token=uuid.uuid4(), worker="", finished_at=finished, **changes
+        )
+        audit.record(
+            verb="job moved",
+            obj=job,
+            from_state=before,
+            to_state=to,
+            reason=changes.get("error", ""),
+            data={"attempt": job.attempt},
+        )
+    job.refresh_from_db()
+    return to
+
+
+def _progress(job: Job) -> dict[str, Any]:
+    progress = _read_json(attempt_folder(job) / "progress.json")
+    return {"progress": progress, "progress_at": timezone.now()} if progress else {}
+
+
+def _sentence(job: Job, ending: Ending) -> str:
+    """Why, for a person: the child's own sentence, else what its end and its log say."""
+    if ending.reason == "stalled":
+        return f"The job made no progress for {settings.JOB_STALL_SECONDS} seconds."
+    own = (_read_json(attempt_folder(job) / "error.json") or {}).get("sentence")
+    if own:
+        return str(own)
+    if "No space left on device" in ending.last_line:
+        return "No space is left on the disk: free some space, then start the job again."
+    if ending.status == -signal.SIGKILL:
+        return "The job was ended by signal 9: the machine may be out of memory."
+    if ending.status < 0:
+        return f"The job was ended by signal {-ending.status}."
+    if ending.status == EXIT_DONE:
+        return "The job ended without a result."
+    said = f": {ending.last_line[:300]}" if ending.last_line else " without saying why."
+    return f"The job stopped with status {ending.status}{said}"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None when there is none (not yet written, or torn by a full disk)."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _persist(write: Callable[[], str], attempt: Attempt) -> str:
+    """Store an ending through a short loss of the database. The token makes a late write safe;
+    after two leases the sweeper has long decided."""
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError):
+            close_old_connections()
+            if time.monotonic() - attempt.stored > 2 * settings.JOB_LEASE_SECONDS:
+                raise
+            time.sleep(BEAT_SECONDS)
+
+
+@contextlib.contextmanager
+def _on_sigterm(react: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, SIGTERM to this process hands the job back instead of killing it.
+    Only a main thread can ask for that; elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: Any) -> None:
+        react()
+        if callable(previous):
+            previous(number, frame)
+
+    signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

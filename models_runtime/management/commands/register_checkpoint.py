@@ -1,0 +1,47 @@
+"""``python manage.py register_checkpoint FOLDER --name N``: a policy of one's own."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from models_runtime import registry
+from models_runtime.jobdir import explain
+from models_runtime.models import Project
+
+
+class Command(BaseCommand):
+    help = "Check a folder with a causal language model (safetensors) and register it as a policy."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--project", default="", help="its slug; not needed if there is one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder: Path = options["folder"]
+        project = _project(options["project"])
+        try:
+            checkpoint = registry.register_folder(
+                project=project, folder=folder, name=options["name"]
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(explain(error, folder)[1]) from error
+        size = checkpoint.facts.get("parameters", 0)
+        self.stdout.write(f"{checkpoint.name}: checkpoint {checkpoint.pk}, {size:,} parameters.")
+
+
+def _project(slug: str) -> Project:
+    rows = Project.objects.filter(slug=slug) if slug else Project.objects.all()
+    found = list(rows[:2])
+    if len(found) == 1:
+        return found[0]
+    if slug:
+        raise CommandError(f"There is no project named {slug}.")
+    wanted = "name one with --project" if found else "create one first"
+    raise CommandError(f"It is not clear which project is meant: {wanted}.")
