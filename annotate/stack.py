@@ -1,8 +1,9 @@
-"""The launcher: python -m annotate.stack demo | serve | loop.
+"""The launcher: python -m annotate.stack demo | serve | loop | backup | restore.
 
 Starts what Concord is made of and ends all of it: a private Redis unless REDIS_URL names one, the
 web server, a default and a gpu Celery worker, and beat. It runs before Django's settings exist,
-since it makes the data folder and the secret key that they read.
+since it makes the data folder and the secret key that they read. Backup and restore are handed
+on to manage.py with the same environment.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import dataclasses
 import http.client
 import os
+import secrets
 import select
 import socket
 import sys
@@ -27,6 +29,7 @@ from annotate.processes import Child, Part, StopAsked, Supervisor, cpu_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("web", "default", "gpu", "beat")
+HANDED_ON = ("backup", "restore")
 # First no new requests and no new tasks, then the workers, then what they talk over.
 END_ORDER = [["prepare", "loop", "web", "beat"], ["default", "gpu"], ["redis"]]
 CELERY = [sys.executable, "-m", "celery", "-A", "annotate.celery"]
@@ -164,8 +167,11 @@ class Stack:
         """Web, workers and beat, as far as this machine is to run them."""
         made: dict[str, Callable[[], Part]] = {
             "web": self._web,
-            "default": partial(self._worker, "default", threads=2),
-            "gpu": partial(self._worker, "gpu", threads=1),
+            # Threads, not forks: work is in the database, and a job is a subprocess anyway.
+            "default": partial(self._worker, "default", "-P", "threads", "-c", "4"),
+            # One job at a time, on the main thread, so that SIGTERM reaches it: it checkpoints
+            # and goes back into the queue.
+            "gpu": partial(self._worker, "gpu", "-P", "solo"),
             "beat": self._beat,
         }
         return [made[name]() for name in PARTS if name in self.options.only]
@@ -181,10 +187,9 @@ class Stack:
         command += ["--timeout", "120", "--graceful-timeout", "5", "--no-control-socket"]
         return Part("web", "The web server", command, grace=8, fds=(descriptor,))
 
-    def _worker(self, queue: str, *, threads: int) -> Part:
-        """Threads, not forks: a job is a subprocess anyway, and one process sees SIGTERM."""
+    def _worker(self, queue: str, *pool: str) -> Part:
         command = [*CELERY, "worker", "-Q", queue, "-n", f"{queue}-{os.getpid()}@%h"]
-        command += ["-P", "threads", "-c", str(threads), "-l", "WARNING", *QUIET]
+        command += [*pool, "-l", "WARNING", *QUIET]
         return Part(queue, f"The {queue} worker", command, grace=20)
 
     def _beat(self) -> Part:
@@ -204,13 +209,13 @@ class Stack:
             raise CannotStart(self._sentence_of("web"))
 
     def web_answers(self) -> bool:
-        """Whether the sign-in page comes with status 200."""
+        """Whether the web server answers with status 200."""
         hosts = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")
         headers = {"Host": hosts[0].strip().lstrip("."), "X-Forwarded-Proto": "https"}
         target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         connection = http.client.HTTPConnection(target, self.port, timeout=2)
         try:
-            connection.request("GET", "/sign-in", headers=headers)
+            connection.request("GET", "/healthz", headers=headers)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
@@ -298,11 +303,22 @@ def read_env_file() -> None:
         environ.Env.read_env(str(path), overwrite=False)
 
 
+def hand_on(command: str, rest: list[str]) -> int:
+    """Become manage.py. A key made up for this once will do: neither command signs anything."""
+    data = Path(os.environ.setdefault("CONCORD_DATA", str(ROOT / ".data")))
+    if not (data / "secret_key").exists():
+        os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
+    os.execv(sys.executable, [sys.executable, "manage.py", command, *rest])
+
+
 def main(argv: list[str] | None = None) -> int:
     try:
+        arguments = sys.argv[1:] if argv is None else argv
         os.chdir(ROOT)
         read_env_file()
-        return run(options_from(sys.argv[1:] if argv is None else argv))
+        if arguments and arguments[0] in HANDED_ON:
+            return hand_on(arguments[0], arguments[1:])
+        return run(options_from(arguments))
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
     except OSError as error:

@@ -6,12 +6,14 @@ One process for all steps, since each further Django start costs more than a sec
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -33,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *, mode: str, ready: int | None, wait: bool, policy: str, **_: Any) -> None:
         with one_sentence():
             self._wait_for_schema() if wait else self._update()
-            call_command("check", databases=["default"], deploy=mode == "serve")
+            self._check(deploy=mode == "serve")
             if mode == "serve" and not wait:
                 self._first_administrator()
             follow = mode == "demo" and self._demo(policy)
@@ -49,6 +51,15 @@ class Command(BaseCommand):
             self.stdout.write(f"Bringing the database up to date ({count} migrations).")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
+
+    def _check(self, *, deploy: bool) -> None:
+        """System checks, the durable ones included; warnings go to the log."""
+        call_command("check", databases=["default"], deploy=deploy, stdout=io.StringIO())
+        if deploy and not settings.BEHIND_TLS:
+            self.stdout.write(
+                "BEHIND_TLS_PROXY is not set: passwords and labels travel unencrypted, which is "
+                "right on one machine only."
+            )
 
     def _wait_for_schema(self) -> None:
         """Only one machine migrates, the one with the web server; the others wait for it."""
