@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,15 @@ def django_db_modify_db_settings(
     if database["ENGINE"].endswith("sqlite3"):
         name = Path(tempfile.mkdtemp(prefix="concord-test-db-"), "test.sqlite3")
         database.setdefault("TEST", {})["NAME"] = str(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_may_empty_append_only_tables() -> Iterator[None]:
+    from tests import append_only_flush
+
+    with pytest.MonkeyPatch.context() as patch:
+        append_only_flush.install(patch)
+        yield
 
 
 @pytest.fixture
