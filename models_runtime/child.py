@@ -83,7 +83,7 @@ class Child:
         """The last line of its log that is not blank."""
         with self.log.open("rb") as handle:
             handle.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            lines = handle.read().decode("utf-8", "replace").splitlines()
+            lines = handle.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _reap(self, options: int) -> bool:
