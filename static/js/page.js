@@ -1,6 +1,4 @@
 // What every page shares: a second press for what loses work, and an honest word when a poll fails.
-"use strict";
-
 // <button data-confirm="Press again to ..."> needs two presses within five seconds.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-confirm]");

@@ -5,7 +5,6 @@
 //   place     puts the server's fragment where the old card was
 //   choose    a press on the judgement bar
 //   keys      matched by physical key (KeyboardEvent.code), whatever the layout prints
-"use strict";
 
 const root = document.getElementById("rate");
 const saved = document.getElementById("saved");

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.factories import PASSWORD
-
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -57,13 +55,3 @@ def watched(page: Page) -> Iterator[Page]:
     )
     yield page
     assert wrong == []
-
-
-def sign_in(page: Page, address: str, name: str) -> None:
-    """With the keyboard alone: the name has the focus when the page opens."""
-    page.goto(f"{address}/sign-in/")
-    page.keyboard.type(name)
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(lambda url: "sign-in" not in url)

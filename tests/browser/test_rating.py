@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Label
-from tests.browser.conftest import sign_in
+from tests.browser.keyboard import sign_in
 from tests.factories import Cast, make_cast, open_comparisons
 
 
