@@ -136,7 +136,7 @@ def _start_sampling(iteration: Iteration) -> SamplingBatch:
                 "embed_with": samplers[0]["checkpoint"] if embed else "",
             },
             inputs=[
-                runs.prompts_input(iteration, "all", plan.prompts),
+                runs.prompts_input(iteration, limit=plan.prompts),
                 *[jobs.input_of_checkpoint(f"policy-{c.pk}", c) for c in sources],
             ],
             seed=runs.seed_for(iteration, "sample"),
@@ -259,13 +259,13 @@ STEPS: dict[str, Callable[[Iteration], None]] = {
 
 def _passes(evaluation: Evaluation, gate: dict[str, float]) -> bool:
     """Every figure the gate names is at least its limit; an absent one does not pass."""
-    figures = evaluation.result.get("policy", {})
+    figures = evaluation.result.get("metrics", {})
     return all(figures.get(name, float("-inf")) >= limit for name, limit in gate.items())
 
 
 def _score(evaluation: Evaluation) -> float:
     """What candidates are ranked by: the true utility's verdict where there is one."""
-    figures = evaluation.result.get("policy", {})
+    figures = evaluation.result.get("metrics", {})
     return float(figures.get("win_rate") or figures.get("proxy_win_rate") or 0.0)
 
 

@@ -7,6 +7,9 @@ Nothing here waits: a run is started by writing rows, and its outcome is taken u
 from __future__ import annotations
 
 import dataclasses
+import random
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -20,6 +23,7 @@ from training import configs
 from training.models import Evaluation, TrainingRun
 
 NEEDS_REWARD_MODEL = {"raft"}
+BEST = "best.jsonl"  # beside a best-of-K policy: the answers it was tuned on, to compete again
 FINISHED = ("succeeded", "failed", "cancelled")
 
 
@@ -53,7 +57,7 @@ def start_run(
                 "select": dataclasses.asdict(select),
             },
             inputs=inputs,
-            seed=_seed(iteration, role),
+            seed=seed_for(iteration, role),
             actor=actor,
         )
         run = TrainingRun.objects.create(
@@ -85,6 +89,7 @@ def settle_run(run: TrainingRun) -> None:
         name=f"{run.campaign.slug}-{run.role.replace('_', '-')}-{run.pk}",
         parent=run.iteration.policy if run.iteration else None,
         job=run.job,
+        facts=_facts(run),
     )
     TrainingRun.objects.filter(pk=run.pk, output__isnull=True).update(output=checkpoint)
     run.output = checkpoint
@@ -114,7 +119,7 @@ def start_evaluation(run: TrainingRun) -> Evaluation:
             kind="evaluate",
             config=_evaluation_options(iteration),
             inputs=_evaluation_inputs(iteration, run.output),
-            seed=_seed(iteration, "evaluate"),
+            seed=seed_for(iteration, "evaluate"),
         )
         return Evaluation.objects.create(
             project=run.project,
@@ -139,35 +144,45 @@ def failed_guards(evaluation: Evaluation) -> list[str]:
     return [guard["sentence"] for guard in guards if not guard["ok"]]
 
 
-def prompts_input(iteration: Iteration, split: str, limit: int = 0) -> dict[str, Any]:
-    """The campaign's prompts of one split (or "all") as a job input named ``prompts``."""
+def prompts_input(
+    iteration: Iteration, split: str | None = None, limit: int = 0
+) -> dict[str, Any]:
+    """The campaign's prompts (of one split) as a job input named ``prompts``; with a limit, that
+    many of them, drawn by the plan's seed and the iteration's number."""
     rows = prompts_of(iteration)
-    rows = rows if split == "all" else rows.filter(split=split)
-    rows = rows.order_by("id")[:limit] if limit else rows.order_by("id")
-    lines = [
-        jsonl_line(PromptRecord(id=p.pk, messages=p.messages, item=p.item, tags=p.tags))
-        for p in rows.iterator()
-    ]
-    if not lines:
-        raise ValueError(f"The campaign has no {_split_name(split)} prompts: import some first.")
-    return jobs.input_of_text("prompts", "prompts.jsonl", "".join(lines))
+    rows = rows.filter(split=split) if split else rows
+    wanted = list(rows.order_by("id").values_list("pk", flat=True))
+    if not wanted:
+        kind = {"heldout": "held-out ", "train": "training "}.get(split or "", "")
+        raise ValueError(f"The campaign has no {kind}prompts: import some first.")
+    if limit and limit < len(wanted):
+        wanted = random.Random(seed_for(iteration, "sample")).sample(wanted, limit)
+    found = rows.in_bulk(wanted)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "prompts.jsonl"
+        with path.open("w", encoding="utf-8") as handle:
+            handle.writelines(jsonl_line(_record(found[pk])) for pk in sorted(wanted))
+        return jobs.input_of_file("prompts", path)
+
+
+def _record(prompt: Prompt) -> PromptRecord:
+    return PromptRecord(id=prompt.pk, messages=prompt.messages, item=prompt.item, tags=prompt.tags)
 
 
 def prompts_of(iteration: Iteration) -> Any:
     return Prompt.objects.filter(prompt_set__campaign=iteration.campaign)
 
 
-def _split_name(split: str) -> str:
-    return {"heldout": "held-out", "train": "training"}.get(split, "")
-
-
-def _seed(iteration: Iteration, purpose: str) -> int:
+def seed_for(iteration: Iteration, purpose: str) -> int:
     """A seed that differs by iteration and purpose and follows the plan's."""
     offset = {"sample": 0, "reward_model": 1, "judge": 2, "policy": 3, "evaluate": 4}[purpose]
     return plan_of(iteration).seed * 100_003 + iteration.number * 17 + offset
 
 
-seed_for = _seed
+def _facts(run: TrainingRun) -> dict[str, Any]:
+    """What training does not change about a checkpoint: architecture, tokenizer, template."""
+    base = run.iteration.policy if run.iteration else None
+    return {**(base.facts if base else {}), "method": run.method}
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -189,6 +204,8 @@ def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], li
         inputs.append(jobs.input_of_checkpoint("reward_model", reward_model))
         inputs.append(prompts_input(iteration, "train"))
         parents.append(reward_model)
+    if method == "raft" and BEST in iteration.policy.manifest:
+        inputs.append(jobs.input_of_checkpoint("earlier", iteration.policy))
     return inputs, parents
 
 
@@ -214,7 +231,7 @@ def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict
     if judge := reward_model_of(iteration, "judge"):
         inputs.append(jobs.input_of_checkpoint("reward_model", judge))
     if earlier := _first_samples(iteration):
-        inputs.append(jobs.input_of_folder("first_samples", jobs.output_folder(earlier)))
+        inputs.append({"name": "first_samples", **earlier.result["output"]})
     return inputs
 
 
@@ -224,4 +241,4 @@ def _first_samples(iteration: Iteration) -> Job | None:
         iteration__campaign=iteration.campaign, job__state="succeeded"
     ).select_related("job")
     earlier = done.order_by("id").first()
-    return earlier.job if earlier else None
+    return earlier.job if earlier and "output" in earlier.job.result else None

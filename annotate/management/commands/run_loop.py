@@ -24,10 +24,6 @@ from models_runtime.jobdir import BadInput, write_atomically
 from training import pipeline
 
 POLL_SECONDS = 0.5
-HEADER = (
-    f"{'iteration':>9} {'labels':>7} {'agree':>7} {'rm acc':>7} {'win rate':>9} "
-    f"{'95 %':>13} {'proxy':>6} {'facts':>6} {'valid':>6} {'KL':>6} {'seconds':>8}"
-)
 
 
 class Command(BaseCommand):
@@ -50,15 +46,18 @@ class Command(BaseCommand):
         if options["iterations"] < 1 or options["labels"] < 1:
             raise CommandError("--iterations and --labels must be at least 1.")
         campaign = self._campaign(options)
-        self.stdout.write(HEADER)
+        self.stdout.write(loop_report.header())
         report: dict[str, Any] = {
             "seed": options["seed"],
             "method": options["method"],
             "iterations": [],
         }
         for _ in range(options["iterations"]):
+            start = time.monotonic()
             iteration = self._turn(campaign, options)
             figures = loop_report.figures(iteration)
+            self.stdout.write(loop_report.line(figures, time.monotonic() - start))
+            self.stdout.flush()
             report["iterations"].append(figures)
             report["self_win_rate"] = figures["self_win_rate"]
             self._write(options["report"], report)
@@ -89,15 +88,12 @@ class Command(BaseCommand):
 
     def _turn(self, campaign: Campaign, options: dict[str, Any]) -> Iteration:
         """One iteration, from sampling to the gate's decision."""
-        start = time.monotonic()
         iteration = pipeline.start_iteration(campaign)
         self._wait(iteration, {"collecting"}, options["timeout"])
         simulation.label_as_simulated(
             campaign=campaign, count=_labels(options["labels"]), seed=options["seed"]
         )
         self._wait(iteration, {"promoted", "rejected"}, options["timeout"])
-        self.stdout.write(loop_report.line(iteration, time.monotonic() - start))
-        self.stdout.flush()
         return iteration
 
     def _wait(self, iteration: Iteration, states: set[str], timeout: int) -> None:
