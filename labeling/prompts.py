@@ -1,0 +1,254 @@
+"""Prompts: what a campaign asks its models. A file is imported whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import imports
+from labeling.imports import Fault, shapes
+from labeling.imports.shapes import BadRow, PromptRow
+from labeling.models import Campaign, ImportBatch, Prompt, PromptSet, User
+from models_runtime import audit, states
+from models_runtime.jobdir import sha256_of
+
+CHUNK = 500
+SHOWN_PROBLEMS = 50
+KIND = "prompts"
+ABANDONED_AFTER = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Problem:
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"Line {self.line}: {self.sentence}" if self.line else self.sentence
+
+
+@dataclass
+class Report:
+    """What an import found and did.
+
+    counts: lines (rows read), new, duplicates (again in the file), known (in the campaign
+    already), train and heldout (of the new), errors. ``errors`` holds the first 50; any error
+    means that nothing was imported. ``ignored`` names keys or columns that mean nothing here.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[Problem] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    prompt_set: PromptSet | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.counts["errors"]
+
+    def problem(self, line: int, sentence: str) -> None:
+        self.counts["errors"] += 1
+        if len(self.errors) < SHOWN_PROBLEMS:
+            self.errors.append(Problem(line, sentence))
+
+
+def import_prompts(
+    *,
+    campaign: Campaign,
+    path: Path,
+    actor: User | None = None,
+    dry_run: bool = False,
+    name: str = "",
+    licence: str = "",
+) -> Report:
+    """Add the prompts of a JSONL or CSV file to a campaign, as a prompt set of their own.
+
+    The file is checked first, line by line; a fault anywhere, named with its line in the report,
+    leaves everything as it was. Conversations that the campaign has already are passed over.
+    Rows are written in small transactions to a set that belongs to no campaign yet, so that
+    raters are never held up, and appear with one update. ``name`` stands for the file's own
+    where that is a temporary one. Raises ValueError for a suffix that is no format.
+    """
+    name = name or path.name
+    report = _checked(campaign, path, name)
+    if report.ok and not dry_run:
+        _import(campaign, path, name, licence, actor, report)
+    return report
+
+
+def add_prompts(
+    prompt_set: PromptSet, rows: Iterable[PromptRow], batch: ImportBatch | None = None
+) -> int:
+    """Add rows to a set, passing over conversations that it has; how many were new."""
+    before = prompt_set.prompts.count()
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        made = [_prompt(prompt_set, row, batch) for row in chunk]
+        Prompt.objects.bulk_create(made, ignore_conflicts=True)
+    return prompt_set.prompts.count() - before
+
+
+def _prompt(prompt_set: PromptSet, row: PromptRow, batch: ImportBatch | None) -> Prompt:
+    values = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
+    del values["split_given"]
+    return Prompt(prompt_set=prompt_set, import_batch=batch, messages_sha256=row.sha256, **values)
+
+
+def _rows(path: Path, name: str) -> Iterator[tuple[int, list[PromptRow] | Fault, set[str]]]:
+    """(line, its prompts or its fault, its keys) of a file."""
+    for line, raw in imports.load(path).rows(path):
+        if isinstance(raw, Fault):
+            yield line, raw, set()
+            continue
+        try:
+            yield line, shapes.prompts(raw, name), set(raw)
+        except BadRow as error:
+            yield line, Fault(str(error)), set()
+
+
+def _checked(campaign: Campaign, path: Path, name: str) -> Report:
+    """The report of a file that is only read."""
+    report, seen, ignored = Report(), _Seen(campaign), set[str]()
+    for line, found, keys in _rows(path, name):
+        report.counts["lines"] += 1
+        ignored |= keys - shapes.KNOWN
+        if isinstance(found, Fault):
+            last = " Reading stopped there." if found.last else ""
+            report.problem(line, found.sentence + last)
+            continue
+        for row in found:
+            seen.add(line, row, report)
+    seen.compare_with_campaign(report)
+    if not report.counts["lines"]:
+        report.problem(0, "The file holds no prompts.")
+    report.ignored = sorted(ignored)
+    return report
+
+
+class _Seen:
+    """The conversations and items of the file so far: counts what is new, refuses an item that
+    would be on both sides of the split, since evaluation would then ask what was trained on."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.conversations: set[bytes] = set()
+        self.items: dict[str, tuple[str, int]] = {}
+        self.pending: dict[str, str] = {}
+
+    def add(self, line: int, row: PromptRow, report: Report) -> None:
+        digest = bytes.fromhex(row.sha256)
+        if row.split_given or row.item != row.sha256:
+            split, first = self.items.setdefault(row.item, (row.split, line))
+            if split != row.split:
+                report.problem(line, f"Its item is {row.split} here but {split} on line {first}.")
+        if digest in self.conversations:
+            report.counts["duplicates"] += 1
+            return
+        self.conversations.add(digest)
+        self.pending[row.sha256] = row.split
+        if len(self.pending) >= CHUNK:
+            self._count_pending(report)
+
+    def compare_with_campaign(self, report: Report) -> None:
+        self._count_pending(report)
+        items = iter(self.items.items())
+        while chunk := dict(islice(items, CHUNK)):
+            stored = Prompt.objects.filter(prompt_set__campaign=self.campaign, item__in=chunk)
+            for item, split in stored.values_list("item", "split").distinct():
+                if split != chunk[item][0]:
+                    report.problem(chunk[item][1], f"Its item is {split} in the campaign already.")
+
+    def _count_pending(self, report: Report) -> None:
+        stored = Prompt.objects.filter(
+            prompt_set__campaign=self.campaign, messages_sha256__in=list(self.pending)
+        )
+        known = set(stored.values_list("messages_sha256", flat=True))
+        report.counts["known"] += len(known)
+        new = [split for digest, split in self.pending.items() if digest not in known]
+        report.counts.update(["new"] * len(new))
+        report.counts.update(new)
+        self.pending.clear()
+
+
+def _import(
+    campaign: Campaign,
+    path: Path,
+    name: str,
+    licence: str,
+    actor: User | None,
+    report: Report,
+) -> None:
+    """Write the checked file; leaves nothing visible unless it ends well."""
+    _discard_abandoned(campaign)
+    batch = ImportBatch.objects.create(
+        project=campaign.project,
+        kind=KIND,
+        source_name=name[:300],
+        source_sha256=sha256_of(path),
+        created_by=actor,
+    )
+    try:
+        staged = PromptSet.objects.create(
+            project=campaign.project, name=name[:200], licence=licence[:200]
+        )
+        add_prompts(staged, _usable(path, name), batch)
+        _publish(campaign, staged, batch, report, actor)
+    except BaseException:
+        _discard(batch)
+        raise
+
+
+def _usable(path: Path, name: str) -> Iterator[PromptRow]:
+    for line, found, _ in _rows(path, name):
+        if isinstance(found, Fault):
+            raise ValueError(f"{name} changed while it was read (line {line}).")
+        yield from found
+
+
+def _publish(
+    campaign: Campaign, staged: PromptSet, batch: ImportBatch, report: Report, actor: User | None
+) -> None:
+    """Give the staged set to the campaign, less what another import brought meanwhile."""
+    with transaction.atomic():
+        Campaign.objects.select_for_update().get(pk=campaign.pk)
+        known = Prompt.objects.filter(prompt_set__campaign=campaign).values("messages_sha256")
+        staged.prompts.filter(messages_sha256__in=known).delete()
+        report.counts["new"] = staged.prompts.count()
+        states.advance(batch, "live", counts=dict(report.counts))
+        if not report.counts["new"]:
+            staged.delete()
+            return
+        PromptSet.objects.filter(pk=staged.pk).update(campaign=campaign)
+        audit.record(
+            verb="prompts imported",
+            obj=staged,
+            actor=actor,
+            project=campaign.project,
+            data={"batch": batch.pk, **report.counts},
+        )
+    report.prompt_set = staged
+
+
+def _discard_abandoned(campaign: Campaign) -> None:
+    """Clear what an import that was killed left behind; nobody could see it."""
+    old = timezone.now() - ABANDONED_AFTER
+    rows = ImportBatch.objects.filter(
+        project=campaign.project, kind=KIND, state="staged", created_at__lt=old
+    )
+    for batch in rows:
+        _discard(batch)
+
+
+def _discard(batch: ImportBatch) -> None:
+    with transaction.atomic():
+        sets = set(Prompt.objects.filter(import_batch=batch).values_list("prompt_set", flat=True))
+        Prompt.objects.filter(import_batch=batch).delete()
+        PromptSet.objects.filter(pk__in=sets, campaign=None).delete()
+        states.advance(batch, "discarded")
