@@ -184,7 +184,7 @@ def copy_database(folder: Path) -> Path:
 
 def _copy_sqlite(target: Path) -> Path:
     """The online backup API in a single step: a reader, which in WAL mode blocks no writer."""
-    name = settings.DATABASES["default"]["NAME"]
+    name = connection.settings_dict["NAME"]
     with (
         contextlib.closing(sqlite3.connect(name, timeout=60)) as source,
         contextlib.closing(sqlite3.connect(target)) as copy,
@@ -207,7 +207,7 @@ def _dump_postgres(target: Path) -> Path:
 
 def _run_postgres(program: str, arguments: list[str]) -> str:
     """Run a PostgreSQL program on our database; what went wrong, or nothing."""
-    row = settings.DATABASES["default"]
+    row = connection.settings_dict
     options = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
     environment = {name: str(row[key]) for name, key in options.items() if row.get(key)}
     if shutil.which(program) is None:
@@ -255,7 +255,7 @@ def refuse_non_empty(data: Path) -> None:
         raise CannotRestore(
             f"{data} is not empty (it holds {found[0]}): set CONCORD_DATA to an empty folder."
         )
-    name = settings.DATABASES["default"]["NAME"]
+    name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite" and Path(name).exists():
         raise CannotRestore(f"The database {name} exists already: set DATABASE_URL to a new one.")
     if connection.vendor == "postgresql" and connection.introspection.table_names():
@@ -335,7 +335,7 @@ def _put_in_place(draft: Path, data: Path) -> None:
         draft / "jobs": _jobs(),
         draft / "artifacts": store,
         **{draft / "secrets" / name: data / name for name in SECRETS},
-        draft / SQLITE_NAME: Path(settings.DATABASES["default"]["NAME"]),
+        draft / SQLITE_NAME: Path(connection.settings_dict["NAME"]),
     }
     for source, place in places.items():
         if not source.exists():
