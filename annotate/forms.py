@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Assignment, Flag
+from annotate import access
+from labeling.models import Assignment, Flag, User
+from labeling.presets import PRESETS
+from models_runtime.models import Checkpoint
+from models_runtime.pairing import STRATEGIES
+from training.configs import METHODS
+
+METHOD_TITLES = {
+    "raft": _("Best of K, fine-tuned (RAFT)"),
+    "dpo": _("Direct preference optimisation (DPO)"),
+    "sft": _("Supervised fine-tuning (SFT)"),
+    "reward": _("Reward model"),
+}
+# The methods that make a policy out of preferences.
+TUNERS = ("raft", "dpo")
 
 
 class SignInForm(AuthenticationForm):
@@ -51,3 +68,148 @@ class FlagForm(RequestForm):
             "invalid_choice": _("That is no flag."),
         },
     )
+
+
+class CampaignForm(forms.Form):
+    """A new campaign on one page: what is asked, of which prompts, about which policy."""
+
+    preset = forms.ChoiceField(
+        label=_("Instrument"),
+        choices=[(key, preset.title) for key, preset in PRESETS.items()],
+        initial="llama2",
+    )
+    tie = forms.BooleanField(label=_("Raters may call it a tie"), required=False)
+    project = forms.ModelChoiceField(label=_("Project"), queryset=None)
+    name = forms.CharField(label=_("Name"), max_length=200)
+    question = forms.CharField(
+        label=_("Question"),
+        max_length=500,
+        required=False,
+        help_text=_("Shown above the judgement bar. Empty: the instrument's own."),
+    )
+    trains_on = forms.ChoiceField(
+        label=_("Direction"),
+        choices=[
+            ("chosen", _("Raters pick the better answer")),
+            ("rejected", _("Raters pick the worse one (a red team)")),
+        ],
+        help_text=_(
+            "Training, agreement and exports follow it; stored labels keep what was asked."
+        ),
+    )
+    guidelines = forms.CharField(
+        label=_("Guidelines"),
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text=_("Markdown. Raters open them with g; every label keeps the version it had."),
+    )
+    prompts = forms.FileField(
+        label=_("Prompts"),
+        required=False,
+        help_text=_("JSONL or CSV. A fault in any line, named with its number, imports nothing."),
+    )
+    licence = forms.CharField(label=_("Licence of the prompts"), max_length=200, required=False)
+    first_policy = forms.ModelChoiceField(label=_("First policy"), queryset=None)
+    target_labels = forms.IntegerField(
+        label=_("Labels an iteration"), min_value=1, max_value=1_000_000, initial=700
+    )
+    labels_per_comparison = forms.IntegerField(
+        label=_("Labels a comparison"), min_value=1, max_value=9, initial=1
+    )
+    double_share = forms.FloatField(
+        label=_("Share labelled twice"),
+        min_value=0,
+        max_value=1,
+        initial=0.1,
+        help_text=_("For agreement between raters."),
+    )
+    strategy = forms.ChoiceField(label=_("Pairs are selected"), choices=[])
+    method = forms.ChoiceField(label=_("Training method"), choices=[])
+    start_training = forms.ChoiceField(
+        label=_("Training starts"),
+        choices=[("auto", _("at the target")), ("person", _("when somebody presses the button"))],
+    )
+    k = forms.IntegerField(label=_("Completions a prompt"), min_value=2, max_value=64, initial=4)
+    temperature = forms.FloatField(
+        label=_("Temperature"), min_value=0.01, max_value=5, initial=0.8
+    )
+    max_new_tokens = forms.IntegerField(
+        label=_("Longest completion, in tokens"), min_value=1, max_value=65536, initial=64
+    )
+
+    PLANNED = (
+        "target_labels", "double_share", "strategy", "method", "start_training", "k",
+        "temperature", "max_new_tokens",
+    )  # fmt: skip
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        projects = access.projects(user, "lead")
+        self.fields["project"].queryset = projects
+        self.fields["project"].initial = projects.first()
+        policies = Checkpoint.objects.filter(project__in=projects, kind="policy", state="ready")
+        self.fields["first_policy"].queryset = policies
+        self.fields["first_policy"].initial = policies.order_by("id").first()
+        self.fields["strategy"].choices = [(name, name) for name in sorted(STRATEGIES)]
+        self.fields["strategy"].initial = "random"
+        self.fields["method"].choices = [(name, METHOD_TITLES.get(name, name)) for name in TUNERS]
+        self.fields["method"].initial = "raft"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        policy, project = data.get("first_policy"), data.get("project")
+        if policy and project and policy.project_id != project.pk:
+            self.add_error("first_policy", _("That policy belongs to another project."))
+        return data
+
+    def plan(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {
+            **{name: data[name] for name in self.PLANNED},
+            "comparisons": -(-data["target_labels"] // data["labels_per_comparison"]),
+        }
+
+
+class PromptsForm(RequestForm):
+    """More prompts for a campaign that exists."""
+
+    prompts = forms.FileField(error_messages={"required": _("Choose a JSONL or CSV file.")})
+    licence = forms.CharField(max_length=200, required=False)
+
+
+class SimulateForm(RequestForm):
+    count = forms.IntegerField(min_value=1, max_value=5000)
+
+
+class PromoteForm(RequestForm):
+    checkpoint = forms.IntegerField(error_messages={"required": _("Choose a checkpoint.")})
+
+
+def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
+    """A form of the method's own options, from its config dataclass: field, help and bounds."""
+    fields = {
+        option.name: _option_field(option, initial.get(option.name, option.default))
+        for option in dataclasses.fields(METHODS[method][1])
+    }
+    return type("RunForm", (forms.Form,), fields)
+
+
+def _option_field(option: dataclasses.Field[Any], initial: Any) -> forms.Field:
+    common = {
+        "label": option.name.replace("_", " ").capitalize(),
+        "help_text": option.metadata.get("help", ""),
+        "initial": initial,
+    }
+    bounds = {"min_value": option.metadata.get("low"), "max_value": option.metadata.get("high")}
+    if choices := option.metadata.get("choices"):
+        return forms.ChoiceField(choices=[(c, c) for c in choices], **common)
+    if isinstance(option.default, bool):
+        return forms.BooleanField(required=False, **common)
+    if isinstance(option.default, int):
+        bounds = {name: None if b is None else int(b) for name, b in bounds.items()}
+        return forms.IntegerField(**common, **bounds)
+    if isinstance(option.default, float):
+        widget = forms.NumberInput(attrs={"step": "any"})
+        return forms.FloatField(widget=widget, **common, **bounds)
+    return forms.CharField(required=False, **common)
