@@ -1,0 +1,303 @@
+"""From a sample job's output to open comparisons: take in its completions, choose pairs.
+
+Both steps may be repeated: the second time they find their rows and change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import rendering
+from labeling.iterations import Plan, plan_of
+from labeling.models import (
+    Comparison,
+    ComparisonCompletion,
+    Completion,
+    Iteration,
+    Prompt,
+    SamplingBatch,
+)
+from models_runtime import pairing
+from models_runtime.pairing import Candidate, Pairing
+from models_runtime.records import CompletionRecord, read_jsonl
+
+COMPLETIONS, EMBEDDINGS = "completions.jsonl", "embeddings.npy"
+JUDGE_SHARE = 1 / 3  # of items: their labels train the reward model that judges
+ACROSS_SHARE = 0.2  # of comparisons, when two checkpoints were sampled: one against the other
+FOR_PEOPLE_PRIORITY = 10
+ROWS_AT_ONCE = 1000
+
+Identity = tuple[int, int, int]  # prompt id, sampler index, sample index
+Candidates = dict[int, list[Candidate]]  # by prompt id
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A pair of completions of one prompt, and how it came to be chosen."""
+
+    prompt: int
+    pair: Pairing
+
+
+def ingest(batch: SamplingBatch, folder: Path) -> dict[str, int]:
+    """Completions of a finished sample job as rows, rendered, identical texts linked.
+
+    folder holds completions.jsonl. Returns {"completions", "duplicates", "unfinished", "empty"}.
+    Raises ValueError when the file names a prompt that is not the campaign's.
+    """
+    with transaction.atomic():
+        batch = SamplingBatch.objects.select_for_update().get(pk=batch.pk)
+        if batch.ingested_at is None:
+            rows = _completions(batch, _records(folder))
+            batch.counts = _insert_completions(rows)
+            batch.ingested_at = timezone.now()
+            batch.save(update_fields=["counts", "ingested_at"])
+    return batch.counts
+
+
+def build(iteration: Iteration, folder: Path) -> int:
+    """Open the comparisons that the iteration's plan asks for, or as many as there are pairs.
+
+    folder holds the sample job's embeddings.npy where the plan's strategy needs one. Returns how
+    many the iteration has. Raises ValueError for a strategy that cannot be followed.
+    """
+    with transaction.atomic():
+        iteration = Iteration.objects.select_for_update().get(pk=iteration.pk)
+        if already := iteration.comparisons.count():
+            return already
+        plan = plan_of(iteration)
+        draw = random.Random(f"pairs/{plan.seed}/{iteration.number}")
+        chosen = select(_candidates(iteration, folder), plan, draw)
+        return _open(iteration, plan, chosen, draw)
+
+
+def select(
+    candidates: Mapping[int, Sequence[Candidate]], plan: Plan, draw: random.Random
+) -> list[Chosen]:
+    """plan.comparisons pairs, no two of the same texts, spread over prompts as evenly as can be.
+
+    Shares of them come from each arm: random pairs that no strategy touches, pairs of one
+    checkpoint against another where two were sampled, and the plan's strategy for the rest.
+    """
+    texts = {c.id: c.text_sha for row in candidates.values() for c in row}
+    taken: set[tuple[int, frozenset[str]]] = set()
+    chosen: list[Chosen] = []
+    for strategy, wanted in _arms(candidates, plan):
+        count = math.ceil(wanted / max(1, len(candidates)))
+        chosen += _take(_offers(candidates, strategy, count, draw), wanted, taken, texts)
+    # What an arm could not give (too few distinct texts), random pairs fill up.
+    count, most = 1, max((len(row) ** 2 for row in candidates.values()), default=0)
+    while len(chosen) < plan.comparisons and count < most:
+        missing = plan.comparisons - len(chosen)
+        chosen += _take(_offers(candidates, "random", count, draw), missing, taken, texts)
+        count *= 2
+    return chosen
+
+
+def fold_of(iteration_number: int, item: str) -> str:
+    """Which reward model may learn from an item in an iteration: drawn anew in each, by hash."""
+    digest = hashlib.sha256(f"fold/{iteration_number}/{item}".encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return "judge" if share < JUDGE_SHARE else "policy"
+
+
+def _arms(candidates: Mapping[int, Sequence[Candidate]], plan: Plan) -> list[tuple[str, int]]:
+    """(strategy, how many pairs), in the order in which they choose."""
+    groups = {candidate.group for row in candidates.values() for candidate in row}
+    across = round(plan.comparisons * ACROSS_SHARE) if len(groups) > 1 else 0
+    untouched = round(plan.comparisons * plan.random_share)
+    rest = max(0, plan.comparisons - across - untouched)
+    return [("across", across), ("random", untouched), (plan.strategy, rest)]
+
+
+def _offers(
+    candidates: Mapping[int, Sequence[Candidate]], strategy: str, count: int, draw: random.Random
+) -> Iterator[Chosen]:
+    """A strategy's pairs, at most count a prompt: every prompt's best, prompts in drawn order,
+    then every prompt's second best."""
+    seed = draw.getrandbits(32)
+    by_prompt = pairing.choose(candidates, strategy, seed=seed, count=count)
+    prompts = list(by_prompt)
+    draw.shuffle(prompts)
+    for layer in zip_longest(*(by_prompt[prompt] for prompt in prompts)):
+        for prompt, pair in zip(prompts, layer, strict=True):
+            if pair is not None:
+                yield Chosen(prompt, pair)
+
+
+def _take(
+    offers: Iterable[Chosen],
+    wanted: int,
+    taken: set[tuple[int, frozenset[str]]],
+    texts: Mapping[int, str],
+) -> list[Chosen]:
+    """The first wanted offers whose texts no earlier one has, marked as taken."""
+    kept: list[Chosen] = []
+    for offer in offers:
+        if len(kept) >= wanted:
+            break
+        key = (offer.prompt, frozenset(texts[pk] for pk in offer.pair.ids))
+        if key not in taken:
+            taken.add(key)
+            kept.append(offer)
+    return kept
+
+
+def _open(iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.Random) -> int:
+    items = dict(
+        Prompt.objects.filter(pk__in={c.prompt for c in chosen}).values_list("pk", "item")
+    )
+    places = list(range(len(chosen)))
+    draw.shuffle(places)
+    people = set(places[: plan.people_only])
+    twice = set(draw.sample(places, round(len(places) * plan.double_share)))
+    once = iteration.campaign.labels_per_comparison
+    rows = [
+        _comparison(
+            iteration,
+            one,
+            overlap=max(2, once) if place in twice else once,
+            for_people=place in people,
+            fold=fold_of(iteration.number, items[one.prompt]),
+            shuffle=draw.getrandbits(31),
+        )
+        for place, one in enumerate(chosen)
+    ]
+    Comparison.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
+    ComparisonCompletion.objects.bulk_create(_members(rows, chosen), batch_size=ROWS_AT_ONCE)
+    return len(rows)
+
+
+def _comparison(
+    iteration: Iteration,
+    chosen: Chosen,
+    *,
+    overlap: int,
+    for_people: bool,
+    fold: str,
+    shuffle: int,
+) -> Comparison:
+    return Comparison(
+        campaign_id=iteration.campaign_id,
+        iteration=iteration,
+        prompt_id=chosen.prompt,
+        audience="person" if for_people else "any",
+        priority=FOR_PEOPLE_PRIORITY if for_people else 0,
+        overlap=overlap,
+        slots_left=overlap,
+        fold=fold,
+        shuffle=shuffle,
+        strategy=chosen.pair.strategy,
+        score=chosen.pair.score,
+        propensity=chosen.pair.propensity,
+    )
+
+
+def _members(rows: list[Comparison], chosen: list[Chosen]) -> list[ComparisonCompletion]:
+    return [
+        ComparisonCompletion(comparison=row, completion_id=pk, position=position)
+        for row, one in zip(rows, chosen, strict=True)
+        for position, pk in enumerate(one.pair.ids)
+    ]
+
+
+# --- completions ---------------------------------------------------------------------------
+
+
+def _records(folder: Path) -> list[CompletionRecord]:
+    rows = list(read_jsonl(folder / COMPLETIONS, CompletionRecord))
+    return sorted(rows, key=lambda row: (row.prompt_id, row.sampler, row.index))
+
+
+def _completions(batch: SamplingBatch, records: list[CompletionRecord]) -> list[Completion]:
+    """Rows not yet in the database, in their records' order; each distinct text rendered once."""
+    iteration = batch.iteration
+    known = Prompt.objects.filter(prompt_set__campaign=iteration.campaign_id)
+    strangers = {row.prompt_id for row in records} - set(known.values_list("pk", flat=True))
+    if strangers:
+        raise ValueError(f"The samples answer prompt {min(strangers)}, not one of the campaign's.")
+    html = {text: rendering.render(text) for text in {row.text for row in records}}
+    return [
+        Completion(
+            batch=batch,
+            prompt_id=row.prompt_id,
+            sampler_index=row.sampler,
+            sample_index=row.index,
+            text=row.text,
+            text_sha256=hashlib.sha256(row.text.encode("utf-8", "surrogatepass")).hexdigest(),
+            html=html[row.text],
+            renderer=rendering.RENDERER,
+            finish_reason=row.finish_reason,
+            token_count=row.token_count,
+            seed=row.seed,
+            **_provenance(batch.samplers[row.sampler], iteration),
+        )
+        for row in records
+    ]
+
+
+def _provenance(sampler: dict[str, Any], iteration: Iteration) -> dict[str, Any]:
+    return {
+        "checkpoint_id": sampler["checkpoint"],
+        "on_policy": sampler["checkpoint"] == iteration.policy_id,
+        "temperature": sampler["temperature"],
+        "top_p": sampler["top_p"],
+        "max_new_tokens": sampler["max_new_tokens"],
+        "system_prompt": sampler["system_prompt"],
+    }
+
+
+def _insert_completions(rows: list[Completion]) -> dict[str, int]:
+    """Insert; of identical texts of a prompt, the later ones point to the first."""
+    first: dict[tuple[int, str], Completion] = {}
+    for row in rows:
+        first.setdefault((row.prompt_id, row.text_sha256), row)
+    originals = list(first.values())
+    Completion.objects.bulk_create(originals, batch_size=ROWS_AT_ONCE)
+    copies = [row for row in rows if row.pk is None]
+    for row in copies:
+        row.duplicate_of = first[(row.prompt_id, row.text_sha256)]
+    Completion.objects.bulk_create(copies, batch_size=ROWS_AT_ONCE)
+    return {
+        "completions": len(rows),
+        "duplicates": len(copies),
+        "unfinished": sum(row.finish_reason == "length" for row in rows),
+        "empty": sum(not row.text.strip() for row in rows),
+    }
+
+
+def _candidates(iteration: Iteration, folder: Path) -> Candidates:
+    """Every completion of the iteration that raters could be shown, by prompt."""
+    vectors = _embeddings(folder)
+    rows = Completion.objects.filter(batch__iteration=iteration, state="done").order_by("id")
+    found: Candidates = defaultdict(list)
+    for pk, prompt, sampler, sample, sha, checkpoint in rows.values_list(
+        "pk", "prompt", "sampler_index", "sample_index", "text_sha256", "checkpoint"
+    ):
+        vector = vectors.get((prompt, sampler, sample))
+        found[prompt].append(Candidate(pk, sha, vector, group=checkpoint or 0))
+    return dict(found)
+
+
+def _embeddings(folder: Path) -> dict[Identity, np.ndarray]:
+    """Where the job made embeddings: the vector of each completion, by its identity."""
+    if not (folder / EMBEDDINGS).exists():
+        return {}
+    vectors = np.load(folder / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+    return {
+        (row.prompt_id, row.sampler, row.index): vectors[row.embedding_row]
+        for row in read_jsonl(folder / COMPLETIONS, CompletionRecord)
+        if row.embedding_row is not None
+    }

@@ -1,0 +1,12 @@
+"""Celery's part of labeling: fetch, call, return."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from labeling import leases
+
+
+@shared_task(name="labeling.release_expired", ignore_result=True, expires=120)
+def release_expired() -> None:
+    leases.release_expired()
