@@ -1,0 +1,90 @@
+"""Simulated raters go the same way as people, and are never taken for them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from labeling import simulation
+from labeling.models import Campaign, Completion, Iteration, Label, User
+from models_runtime import world
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_labels_are_marked_simulated_and_counted_apart() -> None:
+    campaign = _campaign(comparisons=12)
+    assert simulation.label_as_simulated(campaign=campaign, count=10, seed=0) == 10
+    assert set(Label.objects.values_list("source", flat=True)) == {"simulated"}
+    iteration = Iteration.objects.get()
+    assert (iteration.labels_people, iteration.labels_others) == (0, 10)
+    assert not User.objects.filter(kind="simulated", is_active=True).exists()
+
+
+def test_they_stop_when_nothing_is_left_for_them() -> None:
+    campaign = _campaign(comparisons=4, overlap=2)
+    factories.open_comparisons(campaign, 3, audience="person")
+    assert simulation.label_as_simulated(campaign=campaign, count=100, seed=0) == 8
+    assert simulation.label_as_simulated(campaign=campaign, count=100, seed=0) == 0
+
+
+def test_a_repeated_request_gives_only_what_is_missing() -> None:
+    campaign = _campaign(comparisons=20)
+    ask = {"campaign": campaign, "seed": 0, "request": "job 7"}
+    given: list[int] = []
+
+    def crash(done: int) -> None:
+        given.append(done)
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulation.label_as_simulated(count=12, report=crash, **ask)
+    assert simulation.label_as_simulated(count=12, report=given.append, **ask) == 12
+    assert given == list(range(1, 13))
+    assert Label.objects.count() == 12
+
+
+@pytest.mark.parametrize(("trains_on", "better"), [("chosen", True), ("rejected", False)])
+def test_they_choose_what_the_question_asks_for(trains_on: str, better: bool) -> None:
+    campaign = _campaign(comparisons=40, trains_on=trains_on)
+    simulation.label_as_simulated(campaign=campaign, count=40, seed=1)
+    texts = dict(Completion.objects.values_list("pk", "text"))
+    good = 0
+    for label in Label.objects.select_related("comparison__prompt"):
+        part = label.answer["parts"]["preference"]
+        chosen, rejected = texts[part["chosen"]], texts[part["rejected"]]
+        item = label.comparison.prompt.item
+        good += world.utility(item, chosen) > world.utility(item, rejected)
+    assert (good >= 32) if better else (good <= 8)
+
+
+def test_a_plain_scale_with_tie_is_answered_too() -> None:
+    campaign = _campaign(comparisons=30, parts=factories.AB)
+    assert simulation.label_as_simulated(campaign=campaign, count=30, seed=0) == 30
+
+
+def test_only_a_campaign_on_the_demo_world_has_them() -> None:
+    campaign = factories.CampaignFactory()
+    factories.open_comparisons(campaign, 1)
+    with pytest.raises(ValueError, match="demo world only"):
+        simulation.label_as_simulated(campaign=campaign, count=1, seed=0)
+    Campaign.objects.update(demo_world=True)
+    campaign.refresh_from_db()
+    with pytest.raises(ValueError, match="know nothing of 'item-"):
+        simulation.label_as_simulated(campaign=campaign, count=1, seed=0)
+    assert Label.objects.count() == 0
+
+
+def _campaign(comparisons: int, overlap: int = 1, **fields: object) -> Campaign:
+    """Comparisons of a right, polite answer with a rude or a wordy one."""
+    campaign = factories.CampaignFactory(demo_world=True, **fields)
+    draw = random.Random(0)
+    for item in list(world.items().values())[:comparisons]:
+        texts = [world.answer(item, style, draw) for style in ("polite", "rude")]
+        factories.open_comparisons(
+            campaign, 1, prompt__item=item.slug, texts=texts, overlap=overlap
+        )
+    return campaign
