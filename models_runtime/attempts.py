@@ -241,7 +241,6 @@ class Attempt:
 
 def settle(job: Job, ending: Ending) -> str:
     """Store how an attempt ended; the new state. Raises StaleState when the job was lost."""
-    metrics.relay(job.pk, job.attempt, attempt_folder(job))
     result = _read_json(attempt_folder(job) / "result.json")
     spent = {"cpu_seconds": F("cpu_seconds") + ending.cpu_seconds}
     mine = Q(token=job.token)
@@ -296,6 +295,7 @@ def _end(job: Job, to: str, where: Q, **changes: Any) -> str:
         states.advance(
             job, to, where=where, token=uuid.uuid4(), worker="", finished_at=finished, **changes
         )
+        metrics.relay(job.pk, job.attempt, attempt_folder(job))  # after the token: not if fenced
         audit.record(
             verb="job moved",
             obj=job,

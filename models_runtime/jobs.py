@@ -154,14 +154,14 @@ def cancel(job: Job, actor: models.Model | None = None) -> None:
     _move(job, "cancelled", actor, Q(), finished_at=timezone.now())
 
 
-def sweep(now: datetime | None = None, confirm_seconds: float = CONFIRM_SECONDS) -> list[int]:
+def sweep(now: datetime | None = None) -> list[int]:
     """Take running jobs from workers that no longer give signs of life; the ids.
 
     Each is queued again, or failed when its attempts are used up, under a new token.
     """
     suspects = list(_silent(now or timezone.now()))
     if suspects:
-        time.sleep(confirm_seconds)
+        time.sleep(CONFIRM_SECONDS)
     return [job.pk for job in suspects if _take_away(job)]
 
 
