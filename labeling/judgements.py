@@ -47,8 +47,7 @@ class JudgedCompletion:
 class Judged:
     """A comparison with its labels in force, in the order they were given.
 
-    ``superseded`` counts answers that were withdrawn or replaced; ``flags`` holds the codes of
-    unresolved flags.
+    ``flags`` holds the codes of unresolved flags.
     """
 
     comparison: int
@@ -62,4 +61,3 @@ class Judged:
     completions: list[JudgedCompletion]
     answers: list[Answer]
     flags: list[str] = field(default_factory=list)
-    superseded: int = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -84,15 +85,25 @@ def import_prompts(
 
 
 def add_prompts(
-    prompt_set: PromptSet, rows: Iterable[PromptRow], batch: ImportBatch | None = None
+    prompt_set: PromptSet,
+    rows: Iterable[PromptRow | dict[str, Any]],
+    batch: ImportBatch | None = None,
 ) -> int:
-    """Add rows to a set, passing over conversations that it has; how many were new."""
+    """Add rows to a set, passing over conversations that it has; how many were new.
+
+    A row may also be raw, in the shapes that a file may have. Raises BadRow then.
+    """
     before = prompt_set.prompts.count()
-    source = iter(rows)
+    source = _parsed(rows)
     while chunk := list(islice(source, CHUNK)):
         made = [_prompt(prompt_set, row, batch) for row in chunk]
         Prompt.objects.bulk_create(made, ignore_conflicts=True)
     return prompt_set.prompts.count() - before
+
+
+def _parsed(rows: Iterable[PromptRow | dict[str, Any]]) -> Iterator[PromptRow]:
+    for row in rows:
+        yield from [row] if isinstance(row, PromptRow) else shapes.prompts(row)
 
 
 def _prompt(prompt_set: PromptSet, row: PromptRow, batch: ImportBatch | None) -> Prompt:
