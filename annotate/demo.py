@@ -8,16 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from labeling import prompts
-from labeling.models import (
-    Campaign,
-    GuidelineVersion,
-    Membership,
-    PromptSet,
-    QuestionVersion,
-    User,
-)
-from models_runtime import audit, registry, states, world
+from labeling import campaigns, presets, prompts
+from labeling.models import Campaign, Membership, PromptSet, User
+from models_runtime import registry, world
 from models_runtime.models import Checkpoint, Project
 
 POLICY_FOLDER = Path(registry.__file__).parent / "demo_policy"
@@ -73,39 +66,32 @@ def create_campaign(
     *,
     project: Project,
     policy: Checkpoint,
-    slug: str,
     name: str,
     plan: dict[str, Any],
     gate: dict[str, float] | None = None,
     actor: User | None = None,
 ) -> Campaign:
     """An open campaign on the demo world's prompts, with the pairwise question."""
+    ask = campaigns.Ask(
+        text="Which answer would you rather have, and by how much?",
+        parts=presets.parts("llama2", tie=False),
+        guidelines=GUIDELINES,
+    )
     with transaction.atomic():
-        campaign = Campaign.objects.create(
+        campaign = campaigns.create(
             project=project,
-            slug=slug,
             name=name,
-            first_policy=policy,
-            plan=plan,
-            gate=gate or {},
-            demo_world=True,
+            ask=ask,
+            setting=campaigns.Setting(first_policy=policy, plan=plan),
+            actor=actor,
         )
-        campaign.question = QuestionVersion.objects.create(
-            campaign=campaign,
-            number=1,
-            text="Which answer would you rather have, and by how much?",
-            parts={"preference": {"type": "pairwise", "scale": "llama2"}},
-        )
-        campaign.guideline = GuidelineVersion.objects.create(
-            campaign=campaign, number=1, markdown=GUIDELINES, created_by=actor
-        )
-        campaign.save(update_fields=["question", "guideline"])
+        campaign.demo_world, campaign.gate = True, gate or {}
+        campaign.save(update_fields=["demo_world", "gate"])
         prompt_set = PromptSet.objects.create(
             project=project, campaign=campaign, name="Demo world", licence="Apache-2.0"
         )
         prompts.add_prompts(prompt_set, [_row(prompt) for prompt in world.prompts()])
-        states.advance(campaign, "open")
-        audit.record(verb="campaign opened", obj=campaign, actor=actor)
+        campaigns.move(campaign, "open", actor=actor)
     return campaign
 
 

@@ -34,19 +34,17 @@ class Command(BaseCommand):
         folder = Path(options["policy"]) if options["policy"] else None
         project = demo.ensure_project()
         self._keep_logins(demo.ensure_cast(project))
-        slug = "demo" if folder is None else f"demo-{folder.resolve().name}"[:50]
-        if Campaign.objects.filter(slug=slug).exists():
-            return
         self.stdout.write("Checking the first policy ...")
         try:
             policy = demo.ensure_policy(project, folder)
         except (BadInput, ValueError, OSError) as error:
             raise CommandError(str(error)) from error
+        if Campaign.objects.filter(project=project, first_policy=policy).exists():
+            return
         lead = User.objects.get(username="lead")
         campaign = demo.create_campaign(
             project=project,
             policy=policy,
-            slug=slug,
             name="Helpful and kind",
             plan=PLAN,
             actor=lead,

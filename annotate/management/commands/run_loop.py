@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from annotate import demo, loop_report
 from labeling import simulation
@@ -69,11 +68,9 @@ class Command(BaseCommand):
             policy = demo.ensure_policy(project, folder)
         except (BadInput, ValueError, OSError) as error:
             raise CommandError(str(error)) from error
-        stamp = timezone.now().strftime("%Y%m%d-%H%M%S")
         return demo.create_campaign(
             project=project,
             policy=policy,
-            slug=f"loop-{options['seed']}-{stamp}",
             name=f"Unattended loop, seed {options['seed']}",
             plan={
                 "comparisons": options["labels"],
