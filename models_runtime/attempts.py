@@ -93,14 +93,17 @@ def run(job: Job, command: list[str], *, secrets: bool) -> str:
     """
     attempt = Attempt(job, command, secrets)
     try:
-        ending = attempt.run()
-        return _persist(lambda: settle(job, ending), attempt)
+        with _sigterm_postponed(attempt.shutdown):
+            ending = attempt.run()
+            return _persist(lambda: settle(job, ending), attempt)
     except (Fenced, states.StaleState):
         return ""
 
 
 @dataclass
 class Attempt:
+    """A claimed job on this worker, from its preparation to the end of its child."""
+
     job: Job
     command: list[str]
     secrets: bool
@@ -127,8 +130,7 @@ class Attempt:
         except (OSError, artifacts.Damaged, artifacts.Outside) as error:
             return self.refusal(error)
         try:
-            with _on_sigterm(self.shutdown.set):
-                status = self.supervise(child)
+            status = self.supervise(child)
             output = self.store_output() if status == EXIT_DONE else {}
         except OSError as error:
             return self.refusal(error)
@@ -355,21 +357,16 @@ def _persist(write: Callable[[], str], attempt: Attempt) -> str:
 
 
 @contextlib.contextmanager
-def _on_sigterm(react: Callable[[], None]) -> Iterator[None]:
-    """While the block runs, SIGTERM to this process hands the job back instead of killing it.
-    Only a main thread can ask for that; elsewhere nothing changes."""
+def _sigterm_postponed(asked: threading.Event) -> Iterator[None]:
+    """SIGTERM to this process first sets ``asked``, so that the job is handed back, and takes
+    its usual effect after the block. Only a main thread can arrange that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.getsignal(signal.SIGTERM)
-
-    def handle(number: int, frame: Any) -> None:
-        react()
-        if callable(previous):
-            previous(number, frame)
-
-    signal.signal(signal.SIGTERM, handle)
+    previous = signal.signal(signal.SIGTERM, lambda _number, _frame: asked.set())
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+        if asked.is_set():
+            signal.raise_signal(signal.SIGTERM)

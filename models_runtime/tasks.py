@@ -19,7 +19,7 @@ def dispatch_jobs() -> None:
     that a busy worker never finds a pile of them."""
     wanted = Counter(jobs.due().values_list("queue", flat=True))
     for queue, count in wanted.items():
-        for _ in range(count - _waiting(queue)):
+        for _ in range(count - waiting(queue)):
             run_job.apply_async((queue,), queue=queue)
 
 
@@ -35,7 +35,7 @@ def sweep_jobs() -> None:
     jobs.sweep()
 
 
-def _waiting(queue: str) -> int:
+def waiting(queue: str) -> int:
     """Messages in a queue that no worker has taken yet."""
     with current_app.connection_for_write() as connection:
         channel = connection.default_channel

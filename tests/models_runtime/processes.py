@@ -69,6 +69,13 @@ class Workers:
         self.started.append(process)
         return process
 
+    def celery(self, *queues: str, beat: bool = False) -> subprocess.Popen[bytes]:
+        """A real Celery worker with two processes, with beat in it when asked."""
+        arguments = ["worker", "-Q", ",".join(queues), "-c", "2", "--loglevel", "WARNING"]
+        arguments += ["-n", f"{queues[-1]}{len(self.started)}@test"]
+        schedule = ["-B", "-s", str(self.settings.DATA_DIR / "schedule")] if beat else []
+        return self.start("celery", *arguments, "--without-gossip", "--without-mingle", *schedule)
+
     def environment(self) -> dict[str, str]:
         return {
             "DATABASE_URL": database_url(),

@@ -129,7 +129,7 @@ def test_worker_told_to_go_hands_the_job_back_at_no_cost(submit: Submit, workers
     wait_for(lambda: done(job, 2))
 
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(10) == 0
+    assert worker.wait(10) == -signal.SIGTERM
 
     job.refresh_from_db()
     assert (job.state, job.attempts_without_progress) == ("queued", 0)

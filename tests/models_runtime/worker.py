@@ -14,7 +14,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from models_runtime import attempts, jobs  # noqa: E402
+from models_runtime import attempts, jobs, tasks  # noqa: E402
 
 jobs.KINDS["count"] = ("-m", "tests.models_runtime.children", "{dir}")
 attempts.BEAT_SECONDS = 0.1
@@ -27,6 +27,11 @@ def main(act: str, *arguments: str) -> None:
         return
     from annotate.celery import app
 
+    if act == "ring":
+        for _ in range(int(arguments[0])):
+            tasks.dispatch_jobs()
+        sys.stdout.write(f"{tasks.waiting('gpu')}\n")
+        return
     app.worker_main(list(arguments))
 
 
