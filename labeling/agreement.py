@@ -149,12 +149,11 @@ def meetings(rows: Iterable[Judged], source: str = "person") -> list[Meeting]:
 
 def by_strength(met: Sequence[Meeting]) -> dict[str, Interval]:
     """The share of ratings of each strength with which the other rater agrees."""
-    rows: dict[str, list[tuple[float, int]]] = {}
+    rows: dict[Strength, list[tuple[float, int]]] = defaultdict(list)
     for meeting in met:
         for strength in meeting.strengths:
             if strength is not None:
-                row = (float(meeting.agrees), meeting.comparison)
-                rows.setdefault(strength, []).append(row)
+                rows[strength].append((float(meeting.agrees), meeting.comparison))
     return {
         strength: cluster_interval([v for v, _ in rows[strength]], [c for _, c in rows[strength]])
         for strength in STRENGTHS
@@ -171,7 +170,9 @@ def logistic_slope(correct: ArrayLike, strengths: Sequence[Strength]) -> Slope:
     """
     y = np.asarray(correct, dtype=float)
     step = np.array([len(STRENGTHS) - 1 - STRENGTHS.index(s) for s in strengths], dtype=float)
-    counts = {s: sum(1 for strength in strengths if strength == s) for s in STRENGTHS}
+    counts: dict[str, int] = {
+        s: sum(1 for strength in strengths if strength == s) for s in STRENGTHS
+    }
     if _is_separated(y, step):
         return Slope(math.nan, math.nan, math.nan, math.nan, len(y), counts)
     x = np.column_stack([np.ones_like(step), step])
@@ -229,10 +230,10 @@ def _dyadic_square(residuals: Floats, met: Sequence[Meeting], comparisons: NDArr
         for rater in meeting.raters:
             by_rater[(rater,)] += e
             by_rater[(rater, int(comparison))] += e
-    rater = _squares(by_rater, 1) - _squares(by_both, 1)
+    sharing = _squares(by_rater, 1) - _squares(by_both, 1)
     within = _squares(by_rater, 2) - _squares(by_both, 2)
     sums = np.bincount(comparisons, residuals)
-    return float(sums @ sums) + rater - within
+    return float(sums @ sums) + sharing - within
 
 
 def _squares(sums: dict[tuple[Hashable, ...], float], length: int) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from models_runtime.records import FinishReason, Message, Preference
+from models_runtime.records import Message, Preference
 
 SOURCES = ("person", "program", "simulated")
 
@@ -38,7 +38,7 @@ class JudgedCompletion:
     id: int
     text: str
     checkpoint: str = ""
-    finish_reason: FinishReason = "unknown"
+    finish_reason: str = "unknown"
     on_policy: bool = True
     system_prompt: str = ""
 

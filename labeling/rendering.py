@@ -291,7 +291,8 @@ def _parser() -> _Markdown:
     parser = _Markdown("commonmark", options, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
     # Reference definitions let a short text repeat a long address without limit.
-    return parser.disable(["reference", "html_block", "html_inline"])
+    parser.disable(["reference", "html_block", "html_inline"])
+    return parser
 
 
 _MARKDOWN = _parser()

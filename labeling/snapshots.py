@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -43,7 +43,13 @@ from labeling.models import (
     User,
 )
 from models_runtime import artifacts, audit
-from models_runtime.records import PreferenceRecord, SnapshotCompletion, jsonl_line, to_dict
+from models_runtime.records import (
+    FinishReason,
+    PreferenceRecord,
+    SnapshotCompletion,
+    jsonl_line,
+    to_dict,
+)
 
 FORMAT = 1
 LABELS, PREFERENCES, MANIFEST = "labels.jsonl", "preferences.jsonl", "manifest.json"
@@ -265,7 +271,9 @@ def _record(row: Judged, verdict: Verdict) -> PreferenceRecord:
         fold=row.fold,
         messages=row.messages,
         completions=[
-            SnapshotCompletion(c.id, c.text, c.checkpoint, c.finish_reason, c.on_policy)
+            SnapshotCompletion(
+                c.id, c.text, c.checkpoint, cast(FinishReason, c.finish_reason), c.on_policy
+            )
             for c in row.completions
         ],
         preferences=verdict.preferences,
