@@ -98,9 +98,9 @@ def judged(
         yield _judged(comparison, campaign.project.pseudonym_key)
 
 
-def superseded(campaign: Campaign, *, up_to: int | None = None) -> int:
+def superseded(campaign: Campaign, *, up_to: int | None = None, only: int | None = None) -> int:
     """How many answers were withdrawn or replaced."""
-    rows = Label.objects.filter(comparison__in=_scope(campaign, up_to, None))
+    rows = Label.objects.filter(comparison__in=_scope(campaign, up_to, only))
     return rows.filter(kind="answer", superseded_by__isnull=False).count()
 
 

@@ -1,0 +1,176 @@
+"""Preferences as TRL's trainers take them, with no mapping code: RewardTrainer and DPOTrainer.
+
+    prompt, chosen, rejected    lists of {"role", "content"}; in the training direction
+    strength                    the rating; null for a plain choice
+    margin                      only when asked for: RewardTrainer trains with it when it is there
+    comparison, iteration, split, item, source, labels
+                                ``source``: who judged (person, simulated, program, mixed);
+                                ``labels``: how many of them; ``split``: heldout is for evaluation
+    chosen_checkpoint, rejected_checkpoint, on_policy (both were sampled from the policy of their
+    time), chosen_finish_reason, rejected_finish_reason, system_prompt (that the chosen one was
+    sampled under; it is no part of ``prompt``), chosen_id, rejected_id
+
+One row for each pair with a majority; comparisons without one, flagged ones and those that only
+other sources judged are left out and counted. ``per_label`` gives a row for each preference of
+each label in force, counted or not, flagged or not, with label, rater (a pseudonym), late,
+counted and flags.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labeling.aggregation import Verdict, decide
+from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion
+from models_runtime.records import Preference, Strength
+
+# Llama 2's margin schedules (Touvron et al. 2023, table 27).
+MARGINS: dict[str, dict[Strength, float]] = {
+    "small": {"significantly": 1.0, "better": 2 / 3, "slightly": 1 / 3, "negligibly": 0.0},
+    "large": {"significantly": 3.0, "better": 2.0, "slightly": 1.0, "negligibly": 0.0},
+}
+OTHER_SOURCE = "judged by other sources only"
+_COLUMNS = {
+    "prompt": "messages",
+    "chosen": "messages",
+    "rejected": "messages",
+    "strength": "text",
+    "comparison": "whole",
+    "iteration": "whole",
+    "split": "text",
+    "item": "text",
+    "source": "text",
+    "labels": "whole",
+    "chosen_checkpoint": "text",
+    "rejected_checkpoint": "text",
+    "on_policy": "flag",
+    "chosen_finish_reason": "text",
+    "rejected_finish_reason": "text",
+    "system_prompt": "text",
+    "chosen_id": "whole",
+    "rejected_id": "whole",
+}
+_LABEL_COLUMNS = {
+    "label": "whole",
+    "rater": "text",
+    "late": "flag",
+    "counted": "flag",
+    "flags": "texts",
+}
+EXAMPLE = """\
+{"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
+"chosen": [{"role": "assistant", "content": "Air scatters blue light most."}], \
+"rejected": [{"role": "assistant", "content": "It reflects the sea."}], \
+"strength": "significantly", "comparison": 7, "iteration": 1, "split": "train", \
+"item": "sky", "source": "person", "labels": 1, \
+"chosen_checkpoint": "demo-policy", "rejected_checkpoint": "demo-policy", "on_policy": true, \
+"chosen_finish_reason": "eos", "rejected_finish_reason": "eos", "system_prompt": "", \
+"chosen_id": 12, "rejected_id": 13}
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """``sources``: whose labels; ``split``: train, heldout or all."""
+
+    sources: tuple[str, ...] = SOURCES
+    split: Literal["train", "heldout", "all"] = "all"
+    margin: Literal["small", "large"] | None = None
+    per_label: bool = False
+
+
+def columns(options: Options) -> dict[str, str]:
+    """The columns in order, each with its type (a key of files.TYPES)."""
+    margin = {"margin": "number"} if options.margin else {}
+    return {**_COLUMNS, **margin, **(_LABEL_COLUMNS if options.per_label else {})}
+
+
+def rows(
+    judged: Iterable[Judged], options: Options, counts: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    """The rows of judged comparisons; ``counts`` is filled with what was kept and dropped."""
+    made = _label_rows if options.per_label else _majority_rows
+    for row in judged:
+        if options.split not in ("all", row.split):
+            counts["in the other split"] += 1
+            continue
+        for found in made(row, options, counts):
+            counts["rows"] += 1
+            counts["rows held out"] += row.split == "heldout"
+            yield found
+
+
+def _majority_rows(
+    row: Judged, options: Options, counts: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    verdict = decide(row, options.sources)
+    if not verdict.preferences:
+        counts[_why(row, verdict, options)] += 1
+    for preference in verdict.preferences:
+        yield {**_pair(row, preference, options), **_by(verdict.source, verdict.labels)}
+
+
+def _label_rows(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    for answer in row.answers:
+        if answer.source not in options.sources:
+            counts["labels of other sources"] += 1
+            continue
+        counts["tied"] += len(answer.ties)
+        for preference in answer.preferences:
+            pair = _pair(row, preference, options)
+            yield {**pair, **_by(answer.source, 1), **_label(row, answer)}
+
+
+def _why(row: Judged, verdict: Verdict, options: Options) -> str:
+    """The reason why a comparison gives no row."""
+    others = row.answers and all(a.source not in options.sources for a in row.answers)
+    return OTHER_SOURCE if others and not row.flags else verdict.reason
+
+
+def _pair(row: Judged, preference: Preference, options: Options) -> dict[str, Any]:
+    by_id = {completion.id: completion for completion in row.completions}
+    chosen, rejected = by_id[preference.chosen], by_id[preference.rejected]
+    pair: dict[str, Any] = {
+        "prompt": row.messages,
+        "chosen": _said(chosen),
+        "rejected": _said(rejected),
+        "strength": preference.strength,
+        "comparison": row.comparison,
+        "iteration": row.iteration,
+        "split": row.split,
+        "item": row.item,
+        "chosen_checkpoint": chosen.checkpoint,
+        "rejected_checkpoint": rejected.checkpoint,
+        "on_policy": chosen.on_policy and rejected.on_policy,
+        "chosen_finish_reason": chosen.finish_reason,
+        "rejected_finish_reason": rejected.finish_reason,
+        "system_prompt": chosen.system_prompt,
+        "chosen_id": chosen.id,
+        "rejected_id": rejected.id,
+    }
+    if options.margin:
+        # A plain choice has no rating: it trains without a margin.
+        strength = preference.strength
+        pair["margin"] = MARGINS[options.margin][strength] if strength else 0.0
+    return pair
+
+
+def _said(completion: JudgedCompletion) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": completion.text}]
+
+
+def _by(source: str, labels: int) -> dict[str, Any]:
+    return {"source": source, "labels": labels}
+
+
+def _label(row: Judged, answer: Answer) -> dict[str, Any]:
+    return {
+        "label": answer.label,
+        "rater": answer.rater,
+        "late": answer.late,
+        "counted": answer.counted,
+        "flags": row.flags,
+    }
