@@ -33,6 +33,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from annotate.data_folder import DISK_FULL
 from models_runtime import artifacts, attempts
 from models_runtime.jobdir import fsync_folder
 from models_runtime.models import Job
@@ -77,18 +78,15 @@ class _Archive:
         with path.open("rb") as handle:
             member = tarfile.TarInfo(name)
             status = os.fstat(handle.fileno())
-            member.size, member.mode, member.mtime = status.st_size, 0o600, int(status.st_mtime)
+            member.size, member.mtime = status.st_size, int(status.st_mtime)
+            member.mode = status.st_mode & 0o755
             reader = _Hashing(handle)
             self.tar.addfile(member, reader)
         self.files[name] = reader.digest.hexdigest()
         self.bytes += member.size
 
     def add_folder(self, folder: Path, name: str) -> None:
-        for path in sorted(folder.rglob("*")):
-            # A leading dot marks what is still being written, and will be renamed when whole.
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if path.is_symlink() or not path.is_file() or hidden:
-                continue
+        for path in settled_files(folder):
             with contextlib.suppress(FileNotFoundError):  # deleted on purpose since it was listed
                 self.add(path, f"{name}/{path.relative_to(folder).as_posix()}")
 
@@ -98,6 +96,20 @@ class _Archive:
         member.size, member.mode = len(text), 0o600
         self.tar.addfile(member, io.BytesIO(text))
         self.tar.close()
+
+
+def settled_files(folder: Path) -> Iterator[Path]:
+    """The ordinary files below folder but those still being written, whose own name or folder
+    starts with a dot until they are whole. Folders may come and go meanwhile."""
+    for where, folders, names in os.walk(folder, onerror=_unless_gone):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(where, name) for name in sorted(names) if not name.startswith(".")]
+        yield from (path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class _Hashing(io.RawIOBase):
@@ -126,10 +138,16 @@ def write(out: Path, *, secrets: bool = False) -> Counts:
         draft.rename(out)
         fsync_folder(out.parent)
     except OSError as error:
-        raise CannotBackUp(f"{out} could not be written ({error.strerror}).") from None
+        raise CannotBackUp(f"{out}: {_told(error)}.") from None
     finally:
         draft.unlink(missing_ok=True)
     return counts
+
+
+def _told(error: OSError) -> str:
+    if error.errno in DISK_FULL:
+        return "the disk is full; free some space, then start again"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 def _write(archive: _Archive, scratch: Path, secrets: bool) -> Counts:
@@ -241,7 +259,7 @@ def read(file: Path) -> dict[str, Any]:
         _restore_database(draft)
         _put_in_place(draft, data)
     except OSError as error:
-        raise CannotRestore(f"{file} could not be restored ({error.strerror}).") from None
+        raise CannotRestore(f"{file} could not be restored: {_told(error)}.") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return manifest
@@ -249,7 +267,7 @@ def read(file: Path) -> dict[str, Any]:
 
 def refuse_non_empty(data: Path) -> None:
     """Raise CannotRestore unless the data folder and the database hold nothing."""
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = sorted(path.name for path in data.iterdir() if path.name not in (*NOT_STATE, DRAFT))
     if found:
         raise CannotRestore(
@@ -296,6 +314,7 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> str:
         while block := reader.read(1 << 20):
             handle.write(block)
         handle.flush()
+        os.fchmod(handle.fileno(), 0o600 if parts[0] == "secrets" else member.mode & 0o755)
         os.fsync(handle.fileno())
     return reader.digest.hexdigest()
 
