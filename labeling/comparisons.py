@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -96,12 +96,14 @@ def select(
     chosen: list[Chosen] = []
     for strategy, wanted in _arms(candidates, plan):
         count = math.ceil(wanted / max(1, len(candidates)))
-        chosen += _take(_offers(candidates, strategy, count, draw), wanted, taken, texts)
+        offers = _offers(candidates, strategy, count, draw, chosen)
+        chosen += _take(offers, wanted, taken, texts)
     # What an arm could not give (too few distinct texts), random pairs fill up.
     count, most = 1, max((len(row) ** 2 for row in candidates.values()), default=0)
     while len(chosen) < plan.comparisons and count < most:
         missing = plan.comparisons - len(chosen)
-        chosen += _take(_offers(candidates, "random", count, draw), missing, taken, texts)
+        offers = _offers(candidates, "random", count, draw, chosen)
+        chosen += _take(offers, missing, taken, texts)
         count *= 2
     return chosen
 
@@ -123,14 +125,20 @@ def _arms(candidates: Mapping[int, Sequence[Candidate]], plan: Plan) -> list[tup
 
 
 def _offers(
-    candidates: Mapping[int, Sequence[Candidate]], strategy: str, count: int, draw: random.Random
+    candidates: Mapping[int, Sequence[Candidate]],
+    strategy: str,
+    count: int,
+    draw: random.Random,
+    chosen: Sequence[Chosen],
 ) -> Iterator[Chosen]:
-    """A strategy's pairs, at most count a prompt: every prompt's best, prompts in drawn order,
-    then every prompt's second best."""
+    """A strategy's pairs, at most count a prompt: every prompt's best, then every prompt's second
+    best. Prompts with the fewest pairs so far come first, otherwise their order is drawn."""
     seed = draw.getrandbits(32)
     by_prompt = pairing.choose(candidates, strategy, seed=seed, count=count)
+    so_far = Counter(one.prompt for one in chosen)
     prompts = list(by_prompt)
     draw.shuffle(prompts)
+    prompts.sort(key=lambda prompt: so_far[prompt])
     for layer in zip_longest(*(by_prompt[prompt] for prompt in prompts)):
         for prompt, pair in zip(prompts, layer, strict=True):
             if pair is not None:

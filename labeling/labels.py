@@ -152,11 +152,10 @@ def _record(assignment: Assignment, parts: dict[str, Any], sent: dict[str, Any])
     answer = questions.clean_parts(_question(fresh).parts, parts, fresh.order)
     holds_slot = fresh.state == "leased"
     late = not holds_slot or sent["created_at"] > fresh.leased_until
+    earlier = _newest(fresh) if fresh.submitted_at else None
     states.advance(fresh, "submitted", submitted_at=sent["created_at"])
     counted = holds_slot or slots.take(fresh.comparison)
-    label = _append(
-        fresh, supersedes=_newest(fresh), answer=answer, late=late, counted=counted, **sent
-    )
+    label = _append(fresh, supersedes=earlier, answer=answer, late=late, counted=counted, **sent)
     if counted:
         slots.count(fresh)
     return label

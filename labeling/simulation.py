@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from labeling import labels, leases, questions
-from labeling.models import Assignment, Campaign, Completion, Label, Membership, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Completion,
+    Label,
+    Membership,
+    QuestionVersion,
+    User,
+)
 from models_runtime import world
 from models_runtime.jobdir import BadInput, JobDir
 from models_runtime.records import Progress
@@ -68,6 +76,9 @@ def label_as_simulated(
     """
     if not campaign.demo_world:
         raise ValueError("Simulated raters know the demo world only, not this campaign's prompts.")
+    question = campaign.question
+    if question is None:
+        raise ValueError("The campaign asks no question yet.")
     panel = _panel(campaign, raters)
     keys = _keys(request or str(uuid.uuid4()), count)
     given = Label.objects.filter(rater__in=panel, idempotency_key__in=keys)
@@ -77,7 +88,7 @@ def label_as_simulated(
         card = _next_card(campaign, panel, draw)
         if card is None:
             break
-        _answer(card, seed, panel, key)
+        _answer(card, question, seed, panel, key)
         done += 1
         report(done)
     return done
@@ -109,11 +120,10 @@ def _next_card(campaign: Campaign, panel: list[User], draw: random.Random) -> As
     return None
 
 
-def _answer(card: Assignment, seed: int, panel: list[User], key: uuid.UUID) -> None:
-    question = card.comparison.campaign.question
-    if question is None:
-        raise ValueError("The campaign asks no question yet.")
-    item, texts = card.comparison.prompt.item, _texts(card)
+def _answer(
+    card: Assignment, question: QuestionVersion, seed: int, panel: list[User], key: uuid.UUID
+) -> None:
+    item, texts = _shown(card)
     if item not in world.items():
         raise ValueError(f"Simulated raters know nothing of {item!r}: not of the demo world.")
     person = SimulatedRater(seed=seed * 1009 + panel.index(card.rater))
@@ -141,7 +151,8 @@ def _choice(
     return next(step.value for step in of_side if step.strength in (None, judged.strength))
 
 
-def _texts(card: Assignment) -> list[str]:
-    """What the card shows, from left to right."""
-    texts = dict(Completion.objects.filter(pk__in=card.order).values_list("pk", "text"))
-    return [texts[pk] for pk in card.order]
+def _shown(card: Assignment) -> tuple[str, list[str]]:
+    """What the card is about, and its texts from left to right."""
+    rows = Completion.objects.filter(pk__in=card.order).values_list("pk", "text", "prompt__item")
+    texts = {pk: text for pk, text, _ in rows}
+    return rows[0][2], [texts[pk] for pk in card.order]

@@ -122,8 +122,10 @@ def test_a_plan_that_asks_for_more_pairs_than_there_are_gets_them_all(sampled: S
 
 
 def test_pairs_are_spread_over_prompts(sampled: Sampled) -> None:
-    built = _build(sampled, comparisons=60, random_share=0.0)
-    assert max(Counter(c.prompt_id for c in built).values()) <= 3
+    built = _build(sampled, comparisons=75)
+    per_prompt = Counter(c.prompt_id for c in built)
+    assert len(per_prompt) == PROMPTS
+    assert max(per_prompt.values()) == 3
 
 
 def test_the_new_and_the_old_policy_meet(sampled: Sampled) -> None:

@@ -188,7 +188,7 @@ def test_an_answer_costs_a_fixed_number_of_queries(
 ) -> None:
     open_comparisons(cast.campaign, 1)
     card = _claim(cast.rater, cast)
-    with django_assert_num_queries(9):  # savepoint and release included
+    with django_assert_num_queries(8):  # savepoint and release included
         _submit(card, LEFT)
 
 
