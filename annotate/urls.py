@@ -1,16 +1,40 @@
 """Every address of the browser face. tests/annotate/test_url_matrix.py declares who may do what
 with each of them; an address that it does not know fails the tests."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from annotate.views import account, health, rate
+from annotate.views import account, health, lead, rate, research
 
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("", account.home, name="home"),
-    path("healthz", health.healthz, name="healthz"),
-    path("sign-in/", account.sign_in, name="sign-in"),
-    path("sign-out/", account.sign_out, name="sign-out"),
-    path("account/", account.account, name="account"),
+
+class OneOf:
+    """A word of a fixed list; anything else is no address."""
+
+    regex = ""
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Move(OneOf):
+    regex = "|".join(lead.MOVES)
+
+
+class Pause(OneOf):
+    regex = "pause|resume"
+
+
+class JobAct(OneOf):
+    regex = "stop|retry|cancel"
+
+
+register_converter(Move, "move")
+register_converter(Pause, "pause")
+register_converter(JobAct, "act")
+
+rating: list[URLPattern | URLResolver] = [
     path("rate/", rate.queue, name="queue"),
     path("rate/<slug:slug>/", rate.card, name="card"),
     path("rate/<slug:slug>/undo/", rate.undo, name="undo"),
@@ -18,4 +42,41 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("answers/<uuid:public_id>/", rate.submit, name="submit"),
     path("answers/<uuid:public_id>/skip/", rate.skip, name="skip"),
     path("answers/<uuid:public_id>/flag/", rate.flag, name="flag"),
+]
+one_iteration: list[URLPattern | URLResolver] = [
+    path("", research.iteration, name="iteration"),
+    path("promote/", research.promote, name="promote"),
+    path("reject/", research.reject, name="reject"),
+    path("retry/", research.retry, name="retry-iteration"),
+    path("<pause:verb>/", research.pause, name="pause-iteration"),
+    path("runs/<slug:method>/", research.new_run, name="new-run"),
+    path("rows/<slug:kind>/", research.rows, name="rows"),
+]
+one_campaign: list[URLPattern | URLResolver] = [
+    path("", lead.campaign, name="campaign"),
+    path("<move:verb>/", lead.move, name="move-campaign"),
+    path("iterate/", lead.iterate, name="iterate"),
+    path("freeze/", lead.freeze, name="freeze"),
+    path("simulate/", lead.simulate, name="simulate"),
+    path("prompts/", lead.upload, name="upload-prompts"),
+    path("<int:number>/", include(one_iteration)),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", account.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("sign-in/", account.sign_in, name="sign-in"),
+    path("sign-out/", account.sign_out, name="sign-out"),
+    path("account/", account.account, name="account"),
+    *rating,
+    path("campaigns/", lead.campaign_list, name="campaigns"),
+    path("campaigns/new/", lead.new_campaign, name="new-campaign"),
+    path("campaigns/<slug:slug>/", include(one_campaign)),
+    path("jobs/", research.job_list, name="jobs"),
+    path("jobs/<int:pk>/", research.job, name="job"),
+    path("jobs/<int:pk>/metrics.csv", research.job_metrics, name="job-metrics"),
+    path("jobs/<int:pk>/<act:verb>/", research.job_act, name="job-act"),
+    path("checkpoints/", research.checkpoint_list, name="checkpoints"),
+    path("checkpoints/<int:pk>/", research.checkpoint, name="checkpoint"),
+    path("snapshots/<int:pk>/", research.snapshot, name="snapshot"),
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+import math
+from typing import Any, TypeGuard
 
 from django import template
 from django.urls import reverse
@@ -12,9 +13,10 @@ from django.utils.translation import gettext as _
 
 from annotate import access
 from labeling import rendering
-from labeling.models import Completion
+from labeling.models import Completion, Label
 
 register = template.Library()
+DASH = "–"  # nothing measured; never a zero
 
 # Chip colours by state; a state that is not here is neutral.
 TONES = {
@@ -79,17 +81,34 @@ def words(value: str) -> str:
     return str(value).replace("_", " ")
 
 
+def _measured(value: Any) -> TypeGuard[float]:
+    """A template gives "" for what is not there."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """.641 as "64 %"; nothing measured is a dash, never a zero."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f} %" if _measured(share) else DASH
+
+
+@register.filter
+def bare(share: float | None, digits: int = 0) -> str:
+    """The low end of a range in percent, whose unit stands at the high end: 38 – 44 %."""
+    return f"{100 * share:.{digits}f}" if _measured(share) else DASH
+
+
+@register.filter
+def figure(value: float) -> str:
+    """A metric at four significant digits."""
+    return f"{value:.4g}".replace("-", "−")
 
 
 @register.filter
 def decimal(value: float | None, digits: int = 2) -> str:
     """A figure without a needless zero before the point: .41, 6.10, −.25."""
-    if value is None:
-        return "–"
+    if not _measured(value):
+        return DASH
     text = f"{abs(value):.{digits}f}"
     sign = "−" if value < 0 and float(text) else ""
     return sign + (text.removeprefix("0") if digits and text.startswith("0.") else text)
@@ -97,14 +116,14 @@ def decimal(value: float | None, digits: int = 2) -> str:
 
 @register.filter
 def count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
+    return f"{value:,}" if _measured(value) else DASH
 
 
 @register.filter
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: 41 s, 3 min 20 s, 2 h 10 min, 3 d 4 h."""
-    if seconds is None:
-        return "–"
+    if not _measured(seconds):
+        return DASH
     whole = int(seconds)
     for size, unit, smaller, small in (
         (86400, "d", 3600, "h"),
@@ -119,7 +138,7 @@ def span(seconds: float | None) -> str:
 
 @register.filter
 def moment(when: dt.datetime | None) -> str:
-    return "–" if when is None else when.strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+    return DASH if not when else when.strftime("%d %b %Y, %H:%M UTC").lstrip("0")
 
 
 @register.filter
@@ -131,3 +150,56 @@ def short_hash(sha256: str) -> str:
 @register.filter
 def get(mapping: dict[str, Any], key: str) -> Any:
     return mapping.get(key)
+
+
+@register.filter
+def seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+GUARDS = {
+    "valid_text": "Valid text",
+    "kl": "KL to the first policy, nats",
+    "length_growth": "Length against the first policy",
+    "duplicates": "Repeats of another sample",
+}
+
+
+@register.filter
+def guard_title(name: str) -> str:
+    return GUARDS.get(name, words(name))
+
+
+@register.filter
+def guard_value(guard: dict[str, Any]) -> str:
+    """The figure with its limit: 6.1 of 25, 98.2 % (at least 95 %)."""
+    value, limit = guard["value"], guard["limit"]
+    if guard["name"] == "valid_text":
+        return f"{percent(value, 1)} · at least {percent(limit)}"
+    if guard["name"] == "duplicates":
+        return f"{percent(value, 1)} of {percent(limit)}"
+    unit = " ×" if guard["name"] == "length_growth" else ""
+    return f"{decimal(value, 1 if not unit else 2)} of {decimal(limit, 0)}{unit}"
+
+
+@register.filter
+def check_value(check: dict[str, Any]) -> str:
+    value = check["value"]
+    if not _measured(value):
+        return DASH
+    if check["form"] == "percent":
+        return percent(value, 1)
+    sign = "+" if value >= 0 else "−"
+    unit = " points" if check["form"] == "points" else " %"
+    return f"{sign}{abs(100 * value):.0f}{unit}"
+
+
+@register.filter
+def said(label: Label) -> str:
+    """What a label says, by the side shown: "left, slightly better", "tie"."""
+    for part in label.answer.get("parts", {}).values():
+        if part.get("outcome") != "prefer":
+            return words(part.get("outcome", ""))
+        side = "left" if label.order and part["chosen"] == label.order[0] else "right"
+        return f"{side}, {part['strength']}" if part.get("strength") else side
+    return "–"

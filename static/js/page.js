@@ -32,3 +32,45 @@ document.addEventListener("htmx:responseError", () => stale(true));
 document.addEventListener("htmx:afterOnLoad", (event) => {
   if (event.detail.successful !== false) stale(false);
 });
+
+/* ---- live parts: polled, and never pulled from under somebody's hands ---- */
+
+const seen = new Map(); // what a live part last showed, without its changing form tokens
+const TOKENS = /name="csrfmiddlewaretoken" value="[^"]*"/g;
+const isLive = (element) => element.classList?.contains("live") && element.hasAttribute("hx-get");
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const part = event.detail.elt;
+  if (!isLive(part)) return;
+  const busy = part.querySelector("[data-armed], details.pop[open], select:focus, input:focus");
+  if (busy || document.hidden) event.preventDefault();
+});
+
+let held = null; // the focused control of a live part, to find again after the swap
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  if (!isLive(part)) return;
+  const text = event.detail.serverResponse.replace(TOKENS, "");
+  if (seen.get(part.id) === text) event.detail.shouldSwap = false;
+  seen.set(part.id, text);
+  const focused = document.activeElement;
+  held = part.contains(focused)
+    ? { tag: focused.localName, href: focused.getAttribute("href"), action: focused.form?.action, text: focused.textContent }
+    : null;
+  for (const details of part.querySelectorAll("details[open][id]")) opened.add(details.id);
+});
+const opened = new Set();
+document.addEventListener("htmx:afterSettle", (event) => {
+  const part = document.getElementById(event.detail.target?.id || "") || event.detail.elt;
+  if (!isLive(part)) return;
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  opened.clear();
+  if (!held || part.contains(document.activeElement)) return;
+  const same = [...part.querySelectorAll(held.tag)].find(
+    (one) =>
+      one.getAttribute("href") === held.href &&
+      one.form?.action === held.action &&
+      one.textContent === held.text,
+  );
+  same?.focus({ preventScroll: true });
+});

@@ -1,0 +1,185 @@
+"""Plots as geometry: figures in, SVG attributes out, so that the strict content policy holds and
+a plot needs no script. Pure; the templates in templates/charts draw them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 640, 230
+LEFT, RIGHT, TOP, BOTTOM = 48, 18, 16, 28
+POINTS = 400  # a line of more is thinned: a screen has no room for them
+
+Point = tuple[float, float]
+Scale = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one run, drawn small."""
+
+    name: str
+    path: str
+    last: float
+    y_ticks: list[Tick]
+    x_end: str
+    points: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    width: float
+    low: tuple[float, float]  # y and height of the first part
+    high: tuple[float, float]  # y and height of the part stacked on it
+    label: str
+    title: str
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+
+@dataclass(frozen=True)
+class Bars:
+    bars: list[Bar]
+    y_ticks: list[Tick]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share with its interval; None where it was not measured."""
+
+    label: str
+    share: float | None
+    low: float | None = None
+    high: float | None = None
+    proxy: float | None = None
+    people: float | None = None
+
+
+@dataclass(frozen=True)
+class Trend:
+    band: str
+    line: str
+    proxy: str
+    points: list[dict[str, float | str]]
+    y_ticks: list[Tick]
+    x_ticks: list[Tick]
+    even: float | None  # where one half lies
+
+
+def line(name: str, points: Sequence[Point], width: int = 320, height: int = 110) -> Line | None:
+    """A metric over steps; None without two finite points."""
+    clean = [(x, y) for x, y in points if math.isfinite(y)]
+    if len(clean) < 2:
+        return None
+    thin = clean[:: max(1, len(clean) // POINTS)]
+    ys = [y for _, y in thin]
+    y_scale, ticks = _axis(min(ys), max(ys), 8, height - 18, 2)
+    x_low, x_high = thin[0][0], thin[-1][0]
+    step = (width - 46) / (x_high - x_low or 1)
+    path = _path([(40 + (x - x_low) * step, y_scale(y)) for x, y in thin])
+    return Line(name, path, clean[-1][1], ticks, f"{clean[-1][0]:,.0f}", len(clean))
+
+
+def bars(rows: Sequence[tuple[str, int, int]]) -> Bars:
+    """Stacked counts: (label, first, second) for each bar, left to right."""
+    top = max((a + b for _, a, b in rows), default=0) or 1
+    scale, ticks = _axis(0, top, TOP, HEIGHT - BOTTOM, 3)
+    floor = scale(0)
+    slot = (WIDTH - LEFT - RIGHT) / max(1, len(rows))
+    wide = min(52.0, slot * 0.68)
+    every = -(-len(rows) // 8)
+    made = []
+    for index, (label, first, second) in enumerate(rows):
+        y1, y2 = scale(first), scale(first + second)
+        x = LEFT + index * slot + (slot - wide) / 2
+        shown = label if (len(rows) - 1 - index) % every == 0 else ""
+        title = f"{label}: {first:,}" + (f" and {second:,}" if second else "")
+        made.append(
+            Bar(_r(x), _r(wide), (_r(y1), _r(floor - y1)), (_r(y2), _r(y1 - y2)), shown, title)
+        )
+    return Bars(made, ticks)
+
+
+def trend(rows: Sequence[Estimate]) -> Trend | None:
+    """Shares over iterations with a band for the interval; None while nothing is measured."""
+    seen = [v for r in rows for v in (r.share, r.low, r.high, r.proxy, r.people) if v is not None]
+    if not any(row.share is not None for row in rows):
+        return None
+    scale, ticks = _axis(min([*seen, 0.45]), min(1.0, max(seen)), TOP, HEIGHT - BOTTOM, 4, "%")
+    slot = (WIDTH - LEFT - RIGHT - 60) / max(1, len(rows) - 1)
+    xs = [LEFT + 24 + index * slot for index in range(len(rows))]
+    placed = list(zip(xs, rows, strict=True))
+    main = [(x, r) for x, r in placed if r.share is not None]
+    return Trend(
+        band=_band([(x, scale(r.low), scale(r.high)) for x, r in main if r.low is not None]),
+        line=_path([(x, scale(r.share)) for x, r in main]),
+        proxy=_path([(x, scale(r.proxy)) for x, r in placed if r.proxy is not None]),
+        points=[_point(x, row, scale) for x, row in placed],
+        y_ticks=ticks,
+        x_ticks=[Tick(_r(x), row.label) for x, row in placed],
+        even=_r(scale(0.5)),
+    )
+
+
+def _point(x: float, row: Estimate, scale: Scale) -> dict[str, float | str]:
+    point: dict[str, float | str] = {"x": _r(x), "title": row.label}
+    values = {"y": row.share, "proxy": row.proxy, "people": row.people}
+    values |= {"low": row.low, "high": row.high}
+    for name, value in values.items():
+        if value is not None:
+            point[name] = _r(scale(value))
+    return point
+
+
+def _axis(
+    low: float, high: float, top: float, bottom: float, wanted: int, unit: str = ""
+) -> tuple[Scale, list[Tick]]:
+    """A scale from values to y, and ticks at round values that enclose them."""
+    step = _round_step((high - low) / wanted or abs(high) or 1)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+
+    def scale(value: float) -> float:
+        return bottom - (value / step - first) / (last - first) * (bottom - top)
+
+    ticks = [
+        Tick(_r(scale(n * step)), _label(n * step, step, unit)) for n in range(first, last + 1)
+    ]
+    return scale, ticks
+
+
+def _round_step(raw: float) -> float:
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+
+
+def _label(value: float, step: float, unit: str) -> str:
+    if unit == "%":
+        return f"{100 * value:.0f} %"
+    return f"{round(value, 12):,.10g}".replace("-", "−")
+
+
+def _path(points: Sequence[Point]) -> str:
+    return "M" + " L".join(f"{_r(x)} {_r(y)}" for x, y in points) if len(points) > 1 else ""
+
+
+def _band(points: Sequence[tuple[float, float, float]]) -> str:
+    if len(points) < 2:
+        return ""
+    there = [(x, high) for x, _, high in points]
+    back = [(x, low) for x, low, _ in reversed(points)]
+    return _path([*there, *back]) + " Z"
+
+
+def _r(value: float) -> float:
+    return round(value, 1)

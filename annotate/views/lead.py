@@ -1,0 +1,282 @@
+"""The lead's pages: campaigns, a new one, its live progress, and the acts on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotate import access, figures
+from annotate.access import SignedInRequest
+from annotate.forms import CampaignForm, PromptsForm, SimulateForm
+from labeling import campaigns, iterations, presets, prompts
+from labeling.models import Campaign, Iteration, Prompt
+from models_runtime import jobs
+from models_runtime.models import Job
+from models_runtime.states import StaleState
+from training import pipeline
+
+MOVES = {"open": "open", "pause": "paused", "resume": "open", "close": "closed"}
+SHOWN_FAULTS = 8
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def campaign_list(request: SignedInRequest) -> HttpResponse:
+    access.require_role(request.user, *access.STAFF)
+    rows = access.campaigns_for_staff(request.user).order_by("-created_at")
+    entries = [_entry(campaign) for campaign in rows]
+    may_create = "lead" in access.roles(request.user)
+    return render(request, "lead/list.html", {"entries": entries, "may_create": may_create})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.signed_in
+def new_campaign(request: SignedInRequest) -> HttpResponse:
+    """One page, no markup language: a draft campaign with its prompts."""
+    access.require_role(request.user, "lead")
+    form = CampaignForm(request.user, request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        campaign = _create(request, form)
+        if upload := form.cleaned_data["prompts"]:
+            _import_prompts(request, campaign, upload, form.cleaned_data["licence"])
+        return redirect("campaign", slug=campaign.slug)
+    context = {"form": form, "presets": presets.PRESETS}
+    return render(request, "lead/new.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def campaign(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The campaign, and by itself the part of the page that is alive."""
+    row = access.campaign_for_staff(request.user, slug)
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "lead/_live.html" if fragment else "lead/campaign.html"
+    return render(request, template, _context(request, row))
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def move(request: SignedInRequest, slug: str, verb: str) -> HttpResponse:
+    """Open, pause, resume, close. Repeating it, or being second, changes nothing."""
+    row = access.campaign_for_lead(request.user, slug)
+    if verb == "open" and not _is_ready(request, row):
+        return redirect("campaign", slug=slug)
+    try:
+        campaigns.move(row, MOVES[verb], actor=request.user)
+    except StaleState:
+        messages.info(request, _("The campaign is %(state)s already.") % {"state": row.state})
+    else:
+        if verb == "open":
+            _start(request, row)
+    return redirect("campaign", slug=slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def iterate(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Start the next iteration; a lead or a researcher may."""
+    row = access.campaign_for_staff(request.user, slug)
+    _start(request, row)
+    return redirect("campaign", slug=slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def freeze(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Stop collecting and train with the labels there are."""
+    row = access.campaign_for_lead(request.user, slug)
+    current = _current(row)
+    if current is None or current.state != "collecting":
+        messages.info(request, _("No iteration is collecting labels now."))
+    elif not current.labels_people + current.labels_others:
+        messages.error(request, _("There is no label to train on yet."))
+    else:
+        iterations.request_freeze(current, actor=request.user)
+        messages.success(request, _("Collecting ends; the labels are frozen and training starts."))
+    return redirect("campaign", slug=slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def simulate(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Let simulated raters label, in the demo world only; a job does it."""
+    row = access.campaign_for_lead(request.user, slug)
+    form = SimulateForm(request.POST)
+    if not row.demo_world:
+        messages.error(request, _("Simulated raters know the demo world only."))
+    elif not form.is_valid():
+        messages.error(request, form.sentence())
+    elif _simulating(row).exists():
+        messages.info(request, _("Simulated raters are at work already."))
+    else:
+        count = form.cleaned_data["count"]
+        config = {"call": "simulate", "campaign": row.pk, "count": count}
+        jobs.submit(
+            project=row.project,
+            kind="row",
+            config=config,
+            queue="default",
+            seed=Job.objects.filter(project=row.project, kind="row").count(),
+            actor=request.user,
+        )
+        messages.success(request, _("Simulated raters begin. Their labels are kept apart."))
+    return redirect("campaign", slug=slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def upload(request: SignedInRequest, slug: str) -> HttpResponse:
+    """More prompts for the next iterations."""
+    row = access.campaign_for_lead(request.user, slug)
+    form = PromptsForm(request.POST, request.FILES)
+    if form.is_valid():
+        _import_prompts(request, row, form.cleaned_data["prompts"], form.cleaned_data["licence"])
+    else:
+        messages.error(request, form.sentence())
+    return redirect("campaign", slug=slug)
+
+
+def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
+    data = form.cleaned_data
+    return campaigns.create(
+        project=data["project"],
+        name=data["name"],
+        ask=campaigns.Ask(
+            text=data["question"] or presets.PRESETS[data["preset"]].question,
+            parts=presets.parts(data["preset"], tie=data["tie"]),
+            trains_on=data["trains_on"],
+            guidelines=data["guidelines"],
+        ),
+        setting=campaigns.Setting(
+            first_policy=data["first_policy"],
+            labels_per_comparison=data["labels_per_comparison"],
+            plan=form.plan(),
+        ),
+        actor=request.user,
+    )
+
+
+def _import_prompts(
+    request: HttpRequest, campaign: Campaign, upload: UploadedFile, licence: str
+) -> None:
+    """All of the file or nothing; every fault is told with its line."""
+    name = Path(upload.name or "prompts").name
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"prompts{Path(name).suffix.lower()}"
+        with path.open("wb") as handle:
+            shutil.copyfileobj(upload, handle, 1 << 20)
+        try:
+            report = prompts.import_prompts(
+                campaign=campaign, path=path, actor=request.user, name=name, licence=licence
+            )
+        except ValueError as error:
+            messages.error(request, str(error))
+            return
+    if report.ok:
+        counts = {name: report.counts[name] for name in ("new", "heldout", "duplicates", "known")}
+        said = _("%(new)d prompts imported (%(heldout)d held out); %(passed)d were there already.")
+        passed = counts["duplicates"] + counts["known"]
+        messages.success(request, said % {**counts, "passed": passed})
+        return
+    messages.error(request, _("Nothing was imported from %(name)s:") % {"name": name})
+    for problem in report.errors[:SHOWN_FAULTS]:
+        messages.error(request, str(problem))
+    more = report.counts["errors"] - SHOWN_FAULTS
+    if more > 0:
+        said = ngettext("%(n)d more fault.", "%(n)d more faults.", more)
+        messages.error(request, said % {"n": more})
+
+
+def _is_ready(request: HttpRequest, campaign: Campaign) -> bool:
+    """Whether a draft may open; says what is missing."""
+    if not Prompt.objects.filter(prompt_set__campaign=campaign).exists():
+        messages.error(request, _("Import prompts first: there is nothing to ask the policy."))
+        return False
+    if campaign.first_policy is None:
+        messages.error(request, _("Choose a first policy first."))
+        return False
+    return True
+
+
+def _start(request: SignedInRequest, campaign: Campaign) -> None:
+    try:
+        iteration = pipeline.start_iteration(campaign, actor=request.user)
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Iteration %(n)d samples now.") % {"n": iteration.number})
+
+
+def _current(campaign: Campaign) -> Iteration | None:
+    return campaign.iterations.order_by("-number").first()
+
+
+def _simulating(campaign: Campaign) -> Any:
+    return Job.objects.filter(
+        project=campaign.project,
+        kind="row",
+        state__in=("queued", "running"),
+        config__campaign=campaign.pk,
+    )
+
+
+def _entry(campaign: Campaign) -> dict[str, Any]:
+    current = _current(campaign)
+    return {"campaign": campaign, "current": current, "progress": figures.progress(current)}
+
+
+def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
+    current = _current(campaign)
+    progress = figures.progress(current)
+    numbers = figures.of(campaign)
+    collecting = current is not None and current.state == "collecting"
+    left = figures.time_left(progress["done"], progress["target"], numbers.hourly)
+    return {
+        "campaign": campaign,
+        "current": current,
+        "collecting": collecting,
+        "progress": progress,
+        "figures": numbers,
+        "time_left": left if collecting and campaign.state == "open" else None,
+        "jobs": [_job(job) for job in _working(campaign)],
+        "simulating": _simulating(campaign).exists(),
+        "iterations": campaign.iterations.order_by("-number"),
+        "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
+        "is_lead": access.can(request.user, campaign.project_id, "lead"),
+        "certainty": figures.certainty(numbers.people),
+    }
+
+
+def _working(campaign: Campaign) -> list[Job]:
+    """Jobs under way for this campaign, and those that wait."""
+    rows = Job.objects.filter(project=campaign.project, state__in=("queued", "running"))
+    mine = (
+        rows.filter(sampling_batch__iteration__campaign=campaign)
+        | rows.filter(training_run__campaign=campaign)
+        | rows.filter(evaluation__iteration__campaign=campaign)
+        | _simulating(campaign)
+    )
+    return list(mine.distinct().order_by("id"))
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"job": job, **figures.job_progress(job)}

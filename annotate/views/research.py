@@ -1,0 +1,347 @@
+"""The researcher's pages: an iteration with its chain and its candidates, jobs with curves and
+logs, checkpoints with their lineage, snapshots with their export."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotate import access, evidence, figures
+from annotate.access import SignedInRequest
+from annotate.forms import METHOD_TITLES, TUNERS, PromoteForm, run_form
+from labeling import iterations
+from labeling.models import Completion, Iteration, Label, Prompt
+from models_runtime import attempts, jobs
+from models_runtime.models import Checkpoint, Job
+from models_runtime.states import StaleState
+from training import configs, pipeline, runs
+
+PAGE = 50
+LOG_BYTES = 16_384
+CAN_RUN = ("training", "evaluating", "review")
+DECIDED = ("promoted", "rejected")
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def iteration(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
+    row = access.iteration_for_staff(request.user, slug, number)
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "research/_live.html" if fragment else "research/iteration.html"
+    return render(request, template, _context(request, row))
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def promote(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
+    """Make a candidate the policy. Of two people who decide, one does."""
+    row = access.iteration_for_researcher(request.user, slug, number)
+    form = PromoteForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.sentence())
+        return redirect("iteration", slug=slug, number=number)
+    candidates = Checkpoint.objects.filter(evaluations__iteration=row)
+    chosen = get_object_or_404(candidates.distinct(), pk=form.cleaned_data["checkpoint"])
+    try:
+        pipeline.promote(row, chosen, actor=request.user)
+    except (StaleState, ValueError) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("%(name)s is the policy now.") % {"name": chosen})
+    return redirect("iteration", slug=slug, number=number)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def reject(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
+    row = access.iteration_for_researcher(request.user, slug, number)
+    try:
+        iterations.reject(iteration=row, actor=request.user)
+    except StaleState as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Rejected; the policy in force stays."))
+    return redirect("iteration", slug=slug, number=number)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def retry(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
+    """Send a failed iteration back to where it failed."""
+    row = access.iteration_for_researcher(request.user, slug, number)
+    if row.state != "failed":
+        messages.info(request, _("The iteration has not failed."))
+        return redirect("iteration", slug=slug, number=number)
+    try:
+        pipeline.retry_iteration(row, actor=request.user)
+    except StaleState as error:
+        messages.error(request, str(error))
+    return redirect("iteration", slug=slug, number=number)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def pause(request: SignedInRequest, slug: str, number: int, verb: str) -> HttpResponse:
+    row = access.iteration_for_researcher(request.user, slug, number)
+    iterations.set_paused(row, verb == "pause", actor=request.user)
+    return redirect("iteration", slug=slug, number=number)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.signed_in
+def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> HttpResponse:
+    """Another policy from the same snapshot, by a form made of the method's own options."""
+    row = access.iteration_for_researcher(request.user, slug, number)
+    if method not in TUNERS:
+        raise Http404
+    suggested = configs.suggested(method, int(row.policy.facts.get("parameters", 0)))
+    form = run_form(method, suggested)(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        options = {name: value for name, value in form.cleaned_data.items() if value is not None}
+        if _start_run(request, row, method, options):
+            return redirect("iteration", slug=slug, number=number)
+    context = {
+        "iteration": row,
+        "form": form,
+        "method": method,
+        "title": METHOD_TITLES[method],
+        "about": configs.METHODS[method][1].__doc__,
+        "can_run": _can_run(row),
+    }
+    return render(request, "research/new_run.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def rows(request: SignedInRequest, slug: str, number: int, kind: str) -> HttpResponse:
+    """The rows behind a link of the chain, page by page."""
+    row = access.iteration_for_staff(request.user, slug, number)
+    if kind not in ROWS:
+        raise Http404
+    title, found = ROWS[kind](row)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    context = {"iteration": row, "kind": kind, "title": title, "page": page}
+    return render(request, "research/rows.html", context)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def job_list(request: SignedInRequest) -> HttpResponse:
+    access.require_role(request.user, *access.STAFF)
+    found = Job.objects.filter(project__in=access.projects(request.user, *access.STAFF))
+    page = Paginator(found.order_by("-id"), PAGE).get_page(request.GET.get("page"))
+    entries = [{"job": row, **figures.job_progress(row)} for row in page]
+    return render(request, "research/jobs.html", {"entries": entries, "page": page})
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def job(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A job: its bar, its curves, the end of its log, what it was told."""
+    row = access.job_for_staff(request.user, pk)
+    fragment = request.headers.get("HX-Request") == "true"
+    template = "research/_job_live.html" if fragment else "research/job.html"
+    context = {
+        "job": row,
+        "row": {"job": row, **figures.job_progress(row)},
+        "run": getattr(row, "training_run", None),
+        "evaluation": getattr(row, "evaluation", None),
+        "curves": evidence.curves(row),
+        "log": _log_tail(row),
+        "config": sorted(_flat(row.config).items()),
+        "active": row.state in ("queued", "running"),
+        "may_act": access.can(request.user, row.project_id, "researcher"),
+    }
+    return render(request, template, context)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def job_metrics(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The curves' data as CSV."""
+    found = jobs.metrics(access.job_for_staff(request.user, pk))
+    names = sorted({name for row in found for name in row} - {"step"})
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["step", *names])
+    writer.writerows([row.get("step"), *(row.get(name) for name in names)] for row in found)
+    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="job-{pk}.csv"'
+    return response
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def job_act(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
+    """Stop (to go on later), retry, or cancel for good."""
+    row = access.job_for_researcher(request.user, pk)
+    act = {"stop": jobs.request_stop, "retry": jobs.requeue, "cancel": jobs.cancel}[verb]
+    try:
+        act(row, actor=request.user)
+    except StaleState as error:
+        messages.error(request, str(error))
+    return redirect("job", pk=pk)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def checkpoint_list(request: SignedInRequest) -> HttpResponse:
+    access.require_role(request.user, *access.STAFF)
+    found = access.checkpoints_for_staff(request.user).prefetch_related("promotions__campaign")
+    page = Paginator(found.order_by("-id"), PAGE).get_page(request.GET.get("page"))
+    return render(request, "research/checkpoints.html", {"page": page})
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def checkpoint(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A checkpoint and its lineage: which labels trained it."""
+    row = access.checkpoint_for_staff(request.user, pk)
+    context = {
+        "checkpoint": row,
+        "line": evidence.ancestry(row),
+        "children": row.children.order_by("id"),
+        "promotions": row.promotions.select_related("campaign", "by").order_by("-id"),
+        "facts": sorted(_flat(row.facts).items()),
+        "files": sorted(row.manifest.items()),
+    }
+    return render(request, "research/checkpoint.html", context)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
+    row = access.snapshot_for_staff(request.user, pk)
+    context = {
+        "snapshot": row,
+        "counts": sorted(_flat(row.counts).items()),
+        "files": sorted((name, value) for name, value in row.manifest.items()),
+        "runs": row.runs.select_related("job", "output").order_by("id"),
+    }
+    return render(request, "research/snapshot.html", context)
+
+
+def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
+    found = evidence.candidates(row)
+    run_rows = evidence.run_rows(row, found)
+    nodes = evidence.chain(row, run_rows, found)
+    chart, estimates = evidence.win_rates(row.campaign)
+    running = next((one for one in reversed(run_rows) if one.run.job.state == "running"), None)
+    shown = running or (run_rows[-1] if run_rows else None)
+    return {
+        "iteration": row,
+        "campaign": row.campaign,
+        "nodes": [{"node": node, "now": evidence.is_now(node, row)} for node in nodes],
+        "candidates": found,
+        "best": found[0] if found else None,
+        "runs": run_rows,
+        "chart": chart,
+        "estimates": estimates,
+        "people": evidence.people(row),
+        "shown": shown,
+        "curves": evidence.curves(shown.run.job)[:6] if shown else [],
+        "events": row.events.select_related("actor").order_by("-id")[:20],
+        "working": _working(row),
+        "is_researcher": access.can(request.user, row.campaign.project_id, "researcher"),
+        "can_run": _can_run(row),
+        "methods": [(name, METHOD_TITLES[name]) for name in TUNERS],
+        "decided": row.state in DECIDED,
+    }
+
+
+def _working(row: Iteration) -> list[dict[str, Any]]:
+    active = Job.objects.filter(state__in=("queued", "running"))
+    found = (
+        active.filter(sampling_batch__iteration=row)
+        | active.filter(training_run__iteration=row)
+        | active.filter(evaluation__iteration=row)
+    )
+    return [{"job": one, **figures.job_progress(one)} for one in found.distinct().order_by("id")]
+
+
+def _can_run(row: Iteration) -> bool:
+    return row.snapshot_id is not None and row.state in CAN_RUN
+
+
+def _start_run(
+    request: SignedInRequest, row: Iteration, method: str, options: dict[str, Any]
+) -> bool:
+    if not _can_run(row):
+        messages.error(request, _("Runs start once the labels are frozen, until the decision."))
+        return False
+    try:
+        runs.start_run(
+            iteration=row, role="policy", method=method, options=options, actor=request.user
+        )
+    except ValueError as error:
+        messages.error(request, str(error))
+        return False
+    messages.success(request, _("The run waits for a worker."))
+    return True
+
+
+def _log_tail(row: Job) -> str | None:
+    """The end of the newest attempt's log; None when it lies on another machine."""
+    path = attempts.attempt_folder(row) / "log.txt"
+    if not row.attempt or not path.is_file():
+        return None
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - LOG_BYTES))
+        return handle.read().decode("utf-8", "replace")
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _prompt_rows(row: Iteration) -> tuple[str, Any]:
+    found = Prompt.objects.filter(prompt_set__campaign=row.campaign).order_by("id")
+    return _("Prompts"), found.select_related("prompt_set")
+
+
+def _sample_rows(row: Iteration) -> tuple[str, Any]:
+    found = Completion.objects.filter(batch__iteration=row).order_by("prompt_id", "id")
+    return _("Samples"), found.select_related("prompt", "checkpoint")
+
+
+def _label_rows(row: Iteration) -> tuple[str, Any]:
+    found = Label.objects.filter(comparison__iteration=row).order_by("-id")
+    return _("Labels"), found.select_related("rater", "supersedes", "comparison__prompt")
+
+
+ROWS: dict[str, Callable[[Iteration], tuple[str, Any]]] = {
+    "prompts": _prompt_rows,
+    "samples": _sample_rows,
+    "labels": _label_rows,
+}
