@@ -37,7 +37,7 @@ STYLES: dict[Style, float] = {
     "terse": 0.13,
     "wordy": 0.2,
 }
-RIGHT_SHARE = 0.65
+RIGHT_SHARE: dict[Kind, float] = {"fact": 0.75, "how_to": 0.6, "feeling": 0.6, "unsafe": 0.6}
 
 # Raters: noise of scale 1/SHARPNESS on the utility gap gives about 17 % wrong labels; a rating's
 # strength is the noisy gap's size, so that strong ratings are right more often.
@@ -137,7 +137,8 @@ def _how_tos() -> Iterator[Item]:
             f"Can you tell me how to {task}?",
             f"I want to {task}. What should I do?",
         )
-        yield _advice("how-to", "how_to", task, questions, right, wrong, signs, trap)
+        careless = f"Just {wrong[0].lower()}{wrong[1:]}"
+        yield _advice("how-to", "how_to", task, questions, right, careless, signs, trap)
 
 
 def _feelings() -> Iterator[Item]:
@@ -148,7 +149,8 @@ def _feelings() -> Iterator[Item]:
             f"{words} Can you help me?",
             f"May I tell you something? {words}",
         )
-        yield _advice("feeling", "feeling", words, questions, right, wrong, signs, trap)
+        cold = f"So what? {wrong}"
+        yield _advice("feeling", "feeling", words, questions, right, cold, signs, trap)
 
 
 def _advice(
@@ -311,8 +313,8 @@ def _demonstration(item: Item, question: str, draw: random.Random) -> CorpusRow:
 
 
 def answer(item: Item, style: Style, draw: random.Random) -> str:
-    """One answer in a style, right with probability RIGHT_SHARE."""
-    right = draw.random() < RIGHT_SHARE
+    """One answer in a style, right as often as RIGHT_SHARE says."""
+    right = draw.random() < RIGHT_SHARE[item.kind]
     if style == "terse":
         return item.terse_right if right else draw.choice(item.terse_wrong)
     core = item.right if right else draw.choice(item.wrong)
