@@ -61,6 +61,19 @@ class _Checkpoints(Trainer):  # type: ignore[misc]
         prune_checkpoints(self.job)
 
 
+class _TokenCount(TrainerCallback):  # type: ignore[misc]
+    """TRL counts tokens from 0 in every process: a resumed curve would start over."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.log_history:
+            self.trainer._total_train_tokens = int(state.log_history[-1].get("num_tokens", 0))
+
+
 class _DPO(_Checkpoints, trl.DPOTrainer):  # type: ignore[misc]
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         """Rows are encoded; TRL would render the template again and cut where it differs."""
@@ -166,6 +179,7 @@ def fit_sft(
 def _fit(trainer: Any, task: Task) -> dict[str, float]:
     trainer.job = task.job
     trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_TokenCount(trainer))
     found = task.job.newest_checkpoint()
     trainer.train(resume_from_checkpoint=str(found) if found else None)
     if trainer.state.global_step < trainer.state.max_steps:
