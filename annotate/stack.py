@@ -116,6 +116,8 @@ class Stack:
         """What every child reads; whatever the person set stays."""
         os.environ["CONCORD_DATA"] = str(self.data.root)
         os.environ["DJANGO_SETTINGS_MODULE"] = "annotate.settings"
+        os.environ["CONCORD_STACK"] = "1"  # run_loop on its own would start a stack first
+        os.environ["CONCORD_STACK"] = "1"  # run_loop must not start a second one
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
         if self.options.mode == "serve":
@@ -190,7 +192,7 @@ class Stack:
     def _worker(self, queue: str, *pool: str) -> Part:
         command = [*CELERY, "worker", "-Q", queue, "-n", f"{queue}-{os.getpid()}@%h"]
         command += [*pool, "-l", "WARNING", *QUIET]
-        return Part(queue, f"The {queue} worker", command, grace=20)
+        return Part(queue, f"The {queue} worker", command, grace=25)
 
     def _beat(self) -> Part:
         schedule = str(self.data.run / "beat-schedule")
