@@ -116,7 +116,6 @@ class Stack:
         """What every child reads; whatever the person set stays."""
         os.environ["CONCORD_DATA"] = str(self.data.root)
         os.environ["DJANGO_SETTINGS_MODULE"] = "annotate.settings"
-        os.environ["CONCORD_STACK"] = "1"  # run_loop on its own would start a stack first
         os.environ["CONCORD_STACK"] = "1"  # run_loop must not start a second one
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
@@ -136,26 +135,31 @@ class Stack:
     def prepare(self) -> Child:
         """Bring database and static files up to date; returns once parts may start.
 
-        The child says so by a byte on a pipe, and may go on to watch the first samples come in.
+        The child says so by a byte on a pipe. By a second one it says that what the mode needs
+        is made too (the demo checks its model, while the parts start); then it may go on to
+        watch the first samples come in.
         """
-        read, write = os.pipe()
+        self._news, write = os.pipe()
         argv = [sys.executable, "manage.py", "prepare", self.options.mode, "--ready", str(write)]
         argv += [] if "web" in self.options.only else ["--wait"]
         argv += ["--policy", self.options.policy] if self.options.policy else []
         part = Part("prepare", "Preparing", argv, grace=5, keep=False, show=True, fds=(write,))
         child = self.supervisor.start(part)
         os.close(write)
-        self.supervisor.look_after(
-            lambda: bool(select.select([read], [], [], 0)[0]), listen=[read]
-        )
-        ready = os.read(read, 1)
-        os.close(read)
-        if not ready:
-            self.supervisor.look_after(lambda: not child.alive)
-            raise CannotStart(self._sentence_of("prepare"))
+        self.hear_from(child)
         return child
 
-    def _sentence_of(self, name: str) -> str:
+    def hear_from(self, child: Child) -> None:
+        """Wait for the preparing child's next byte. Raises CannotStart when it ends instead."""
+        news = self._news
+        self.supervisor.look_after(
+            lambda: bool(select.select([news], [], [], 0)[0]), listen=[news]
+        )
+        if not os.read(news, 1):
+            self.supervisor.look_after(lambda: not child.alive)
+            raise CannotStart(self.sentence_of("prepare"))
+
+    def sentence_of(self, name: str) -> str:
         """What ended a part, from its log: the sentence of a command, else its last line."""
         log = self.data.logs / f"{name}.log"
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -208,7 +212,7 @@ class Stack:
             lambda: self.web_answers() or web.crashes > 2, seconds=90, every=0.1
         )
         if not answered or web.crashes:
-            raise CannotStart(self._sentence_of("web"))
+            raise CannotStart(self.sentence_of("web"))
 
     def web_answers(self) -> bool:
         """Whether the web server answers with status 200."""
@@ -238,6 +242,7 @@ def serve_parts(stack: Stack) -> Child:
     stack.start_redis()
     preparing = stack.prepare()
     stack.start_parts()
+    stack.hear_from(preparing)
     return preparing
 
 
@@ -250,7 +255,7 @@ def demo(stack: Stack) -> int:
     say("Ctrl-C stops all of it.")
     stack.supervisor.look_after(lambda: not preparing.alive)
     if preparing.process.returncode:
-        raise CannotStart(stack._sentence_of("prepare"))
+        raise CannotStart(stack.sentence_of("prepare"))
     stack.supervisor.look_after()
     return 0
 
@@ -276,7 +281,7 @@ def loop(stack: Stack) -> int:
     child = stack.supervisor.start(part)
     stack.supervisor.look_after(lambda: not child.alive)
     if status := child.process.returncode:
-        sys.stderr.write(f"{stack._sentence_of('loop')}\n")
+        sys.stderr.write(f"{stack.sentence_of('loop')}\n")
     return 1 if status < 0 else status
 
 

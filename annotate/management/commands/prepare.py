@@ -14,12 +14,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from annotate import first_run
+from annotate import first_run, first_samples
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("mode", choices=("demo", "serve", "loop"))
-        parser.add_argument("--ready", type=int, help="descriptor that tells: parts may start")
+        parser.add_argument("--ready", type=int, help="descriptor to tell the launcher on")
         parser.add_argument("--wait", action="store_true", help="wait for another's migrations")
         parser.add_argument("--policy", default="", help="demo: a model folder")
 
@@ -38,12 +38,17 @@ class Command(BaseCommand):
             self._check(deploy=mode == "serve")
             if mode == "serve" and not wait:
                 self._first_administrator()
-            follow = mode == "demo" and self._demo(policy)
+            self._tell(ready)
+            if mode == "demo":
+                call_command("demo", policy=policy, stdout=self.stdout)
+            self._tell(ready)
+        if mode == "demo":
+            self._watch_first_samples()
+
+    def _tell(self, ready: int | None) -> None:
+        """First that parts may start, then that everything is made."""
         if ready is not None:
-            os.write(ready, b"1")
-            os.close(ready)
-        if follow:
-            call_command("demo", follow=True, stdout=self.stdout)
+            os.write(ready, b".")
 
     def _update(self) -> None:
         count = len(_missing_migrations())
@@ -88,11 +93,14 @@ class Command(BaseCommand):
         if made.password:
             self.stdout.write(f"Password, shown this once: {made.password}")
 
-    def _demo(self, policy: str) -> bool:
-        if "demo" not in get_commands():
-            return False
-        call_command("demo", policy=policy, stdout=self.stdout)
-        return True
+    def _watch_first_samples(self) -> None:
+        """Say how sampling goes until there is something to rate."""
+        begun = time.monotonic()
+        for line in first_samples.lines():
+            self.stdout.write(line)
+            self.stdout.flush()
+        if (waited := time.monotonic() - begun) > 1:
+            self.stdout.write(f"The first comparison came after {waited:.0f} s.")
 
 
 def _missing_migrations() -> list[Any]:
