@@ -321,3 +321,12 @@ def test_the_real_files_give_their_known_counts(campaign, name, count):
 def test_a_row_is_refused_with_a_sentence_of_its_own():
     with pytest.raises(BadRow, match="User and assistant must take turns"):
         shapes.prompts({"messages": [{"role": "user", "content": "a"}] * 2})
+
+
+def test_raw_rows_can_be_added_to_a_set_by_hand(campaign):
+    prompt_set = PromptSetFactory(campaign=campaign)
+    rows = [{"prompt": "a"}, {"turns": ["b", "c"]}, {"prompt": "a", "item": "again"}]
+    assert prompts.add_prompts(prompt_set, rows) == 2
+    assert prompts.add_prompts(prompt_set, rows) == 0
+    with pytest.raises(BadRow, match="There is no prompt"):
+        prompts.add_prompts(prompt_set, [{}])
