@@ -4,7 +4,7 @@ PYTHON_HERE = $(VENV)/bin/python
 STACK = $(PYTHON_HERE) -m annotate.stack
 export VENV
 # These reach the launcher through the environment; .env.example describes them.
-export PORT HOST CONCORD_DATA ENV_FILE
+export PORT CONCORD_HOST CONCORD_DATA ENV_FILE
 
 .DEFAULT_GOAL := help
 .PHONY: help set-up set-up-dev demo loop serve backup restore test test-slow check format bench \

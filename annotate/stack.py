@@ -80,7 +80,7 @@ class Stack:
         self.data = DataFolder.open(Path(os.environ.get("CONCORD_DATA") or default).resolve())
         self.data.lock(options.only)
         self.data.secret_key()
-        self.host = os.environ.get("HOST") or "127.0.0.1"
+        self.host = os.environ.get("CONCORD_HOST") or "127.0.0.1"
         self.socket = self._bind() if "web" in options.only else None
         self.supervisor = Supervisor(self.data.logs, say)
 

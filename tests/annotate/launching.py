@@ -24,7 +24,7 @@ OURS = (
     "DATABASE_URL",
     "REDIS_URL",
     "PORT",
-    "HOST",
+    "CONCORD_HOST",
     "ALLOWED_HOSTS",
     "DJANGO_ALLOW_ASYNC_UNSAFE",
 )
