@@ -141,7 +141,7 @@ class Loop(Generic[E]):
             with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
                 sums = self.objective.sums(self.model, batch[start : start + size])
             share = sums.loss / units
-            share.backward()  # type: ignore[no-untyped-call]
+            share.backward()
             loss += share.item()
             for name, (total, count) in sums.metrics.items():
                 before = metrics.get(name, (0.0, 0.0))

@@ -42,7 +42,7 @@ SCHEDULES = {
 LOG_2_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
 
 
-class _Checkpoints(Trainer):  # type: ignore[misc]
+class _Checkpoints(Trainer):
     """A Trainer whose checkpoints are complete or absent."""
 
     job: JobDir
@@ -61,7 +61,7 @@ class _Checkpoints(Trainer):  # type: ignore[misc]
         prune_checkpoints(self.job)
 
 
-class _TokenCount(TrainerCallback):  # type: ignore[misc]
+class _TokenCount(TrainerCallback):
     """TRL counts tokens from 0 in every process: a resumed curve would start over."""
 
     def __init__(self, trainer: Any) -> None:
@@ -74,17 +74,17 @@ class _TokenCount(TrainerCallback):  # type: ignore[misc]
             self.trainer._total_train_tokens = int(state.log_history[-1].get("num_tokens", 0))
 
 
-class _DPO(_Checkpoints, trl.DPOTrainer):  # type: ignore[misc]
+class _DPO(_Checkpoints, trl.DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         """Rows are encoded; TRL would render the template again and cut where it differs."""
         return dataset
 
 
-class _SFT(_Checkpoints, trl.SFTTrainer):  # type: ignore[misc]
+class _SFT(_Checkpoints, trl.SFTTrainer):
     pass
 
 
-class _Relay(TrainerCallback):  # type: ignore[misc]
+class _Relay(TrainerCallback):
     """Metrics, progress and the worker's wish to stop."""
 
     def __init__(self, job: JobDir, expect_log_2: bool = False) -> None:

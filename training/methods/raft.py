@@ -7,6 +7,7 @@ nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,7 @@ def _best_so_far(
             (folder / BEST).write_text("".join(map(jsonl_line, best)), encoding="utf-8")
             (folder / FIGURES).write_text(jsonl_line(figures), encoding="utf-8")
         return best, figures
-    figures = next(read_jsonl(found / FIGURES, dict))
+    figures = json.loads((found / FIGURES).read_text(encoding="utf-8"))
     task.dropped.update(figures["dropped"])
     return list(read_jsonl(found / BEST, Candidate)), figures
 
