@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -109,3 +111,19 @@ def test_jobs_command_lists_stops_and_retries(submit: Submit, capsys) -> None:
     printed = capsys.readouterr().out
     assert f"job {job.pk}: stopped" in printed
     assert f"job {job.pk}: queued" in printed
+
+
+def test_output_is_found_from_a_machine_without_the_job_directory(
+    submit: Submit, settings: Any
+) -> None:
+    settings.ARTIFACTS_URI = "memory://outputs"
+    job = submit(steps=2)
+    assert jobs.execute(job.pk) == "succeeded"
+    shutil.rmtree(jobs.folder(job))
+    job.refresh_from_db()
+    assert json.loads((jobs.output_folder(job) / "sum.json").read_text())["sum"] == 3
+
+
+def test_output_of_a_job_that_has_not_succeeded_is_refused(submit: Submit) -> None:
+    with pytest.raises(ValueError, match="has no output: it is queued"):
+        jobs.output_folder(submit())
