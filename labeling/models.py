@@ -350,7 +350,7 @@ class Assignment(models.Model):
     skip_reason = models.CharField(max_length=20, choices=SKIP_REASONS, blank=True)
     leased_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField()
-    submitted_at = models.DateTimeField(null=True)
+    submitted_at = models.DateTimeField(null=True)  # or skipped: when it left the rater's hands
 
     class Meta:
         constraints = [

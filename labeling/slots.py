@@ -56,6 +56,8 @@ def uncount(assignment: Assignment) -> None:
 
 def _tally(assignment: Assignment, by: int) -> None:
     """Keep the iteration's counts, people apart from everything else."""
+    if assignment.comparison.iteration_id is None:
+        return
     field = "labels_people" if assignment.rater.kind == "person" else "labels_others"
     rows = Iteration.objects.filter(pk=assignment.comparison.iteration_id)
     rows.update(**{field: F(field) + by})

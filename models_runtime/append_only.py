@@ -97,14 +97,14 @@ def _sqlite(model: type[models.Model]) -> list[str]:
 
 def _collides(model: type[models.Model]) -> str:
     """That a row with one of the new row's unique values is there already."""
-    meta = model._meta
-    sets = [[field.column] for field in meta.local_fields if field.unique]
-    for constraint in meta.constraints:
+    columns = {field.name: field.column for field in model._meta.local_fields}
+    sets = [[field.column] for field in model._meta.local_fields if field.unique]
+    for constraint in model._meta.constraints:
         if isinstance(constraint, models.UniqueConstraint) and constraint.fields:
-            sets.append([str(meta.get_field(name).column) for name in constraint.fields])
+            sets.append([columns[name] for name in constraint.fields])
     return " OR ".join(
-        "(" + " AND ".join(f'"{column}" = NEW."{column}"' for column in columns) + ")"
-        for columns in sets
+        "(" + " AND ".join(f'"{column}" = NEW."{column}"' for column in together) + ")"
+        for together in sets
     )
 
 
