@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -40,14 +40,14 @@ class Encoded:
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
     """Token ids of a conversation up to the point where the assistant speaks."""
-    ids: list[int] = tokenizer.apply_chat_template(
+    ids: Any = tokenizer.apply_chat_template(
         list(messages),
         add_generation_prompt=True,
         tokenize=True,
         return_dict=False,
         sanitize_control_tokens=True,
     )
-    return ids
+    return list(ids)
 
 
 def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
@@ -83,10 +83,9 @@ def encode_conversation(
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """The text of completion ids; special tokens are left out, spaces are kept as they are."""
-    text: str = tokenizer.decode(
-        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    return str(
+        tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     )
-    return text
 
 
 def pad(

@@ -78,8 +78,9 @@ def load_reward_model(folder: Path, *, for_training: bool = False) -> PreTrained
     model = _load(kind, folder, for_training, new_head=fresh)
     model.config.pad_token_id = load_tokenizer(folder).pad_token_id
     if fresh:
-        width = model.score.weight.shape[-1]
-        torch.nn.init.normal_(model.score.weight, std=1 / math.sqrt(width + 1))
+        head: Any = model.score
+        width = head.weight.shape[-1]
+        torch.nn.init.normal_(head.weight, std=1 / math.sqrt(width + 1))
     return model
 
 
@@ -260,10 +261,10 @@ def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
     messages = [{"role": "user", "content": "hello"}]
     answered = [*messages, {"role": "assistant", "content": _PROBE}]
     try:
-        prompt = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
+        prompt = str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         )
-        whole = tokenizer.apply_chat_template(answered, tokenize=False)
+        whole = str(tokenizer.apply_chat_template(answered, tokenize=False))
     except Exception as error:
         raise BadInput(f"The chat template fails ({_first_line(error)}).") from error
     if "hello" not in prompt or _PROBE not in whole:

@@ -88,11 +88,9 @@ def batches(rows: Sequence[chat.Encoded], size: int, seed: int) -> Iterator[list
         yield [rows[row] for row in order[start : start + size]]
 
 
-def loss_of(
-    model: LlamaForCausalLM, batch: Sequence[chat.Encoded], pad_id: int
-) -> tuple[torch.Tensor, int]:
+def loss_of(model: LlamaForCausalLM, batch: Sequence[chat.Encoded]) -> tuple[torch.Tensor, int]:
     """(summed cross-entropy over completion tokens in nats, how many they are)."""
-    ids, attention = chat.pad([row.ids for row in batch], pad_id)
+    ids, attention = chat.pad([row.ids for row in batch], model.config.pad_token_id or 0)
     mask, _ = chat.pad([row.completion_mask for row in batch], 0)
     labels = ids.masked_fill(mask == 0, IGNORED)[:, 1:]
     logits = model(input_ids=ids, attention_mask=attention).logits[:, :-1]
@@ -113,7 +111,7 @@ def train(
     for epoch in range(epochs):
         nats, tokens = 0.0, 0
         for batch in batches(rows, BATCH, seed + epoch):
-            total, count = loss_of(model, batch, int(model.config.pad_token_id))
+            total, count = loss_of(model, batch)
             (total / count).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -130,7 +128,7 @@ def perplexity(
     """exp of the mean negative log-likelihood per completion token."""
     nats, tokens = 0.0, 0
     for batch in batches(encode_rows(tokenizer, rows), BATCH, 0):
-        total, count = loss_of(model.eval(), batch, int(model.config.pad_token_id))
+        total, count = loss_of(model.eval(), batch)
         nats, tokens = nats + total.item(), tokens + count
     return math.exp(nats / tokens)
 
