@@ -150,9 +150,11 @@ def _sources(iteration: Iteration) -> list[Checkpoint]:
     rows = iteration.campaign.promotions.filter(role="policy").order_by("-id")
     earlier = [row.checkpoint for row in rows.select_related("checkpoint")]
     previous = (earlier[1:] or [iteration.campaign.first_policy])[0] if earlier else None
-    if not plan_of(iteration).sample_previous or previous in (None, iteration.policy):
+    if previous is None or previous == iteration.policy:
         return [iteration.policy]
-    return [iteration.policy, previous]
+    return (
+        [iteration.policy, previous] if plan_of(iteration).sample_previous else [iteration.policy]
+    )
 
 
 def _collect(iteration: Iteration) -> None:

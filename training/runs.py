@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from labeling.iterations import plan_of
-from labeling.models import Iteration, Prompt, User
+from labeling.models import Iteration, Prompt, Snapshot, User
 from models_runtime import audit, jobs, registry
 from models_runtime.models import Checkpoint, Job
 from models_runtime.records import PromptRecord, jsonl_line
@@ -40,8 +40,7 @@ def start_run(
     Raises configs.BadOption for an unknown method or option, ValueError when the iteration has
     no snapshot yet or the method needs a reward model that is not trained.
     """
-    if iteration.snapshot is None:
-        raise ValueError("There is no snapshot of labels to train on yet.")
+    snapshot = _snapshot(iteration)
     merged = {**configs.suggested(method, _parameters(iteration.policy)), **(options or {})}
     config = configs.parse(method, merged)
     fold = {"reward_model": "policy", "judge": "judge", "policy": "policy"}[role]
@@ -68,7 +67,7 @@ def start_run(
             method=method,
             options=dataclasses.asdict(config),
             select=dataclasses.asdict(select),
-            snapshot=iteration.snapshot,
+            snapshot=snapshot,
             job=job,
             created_by=actor,
         )
@@ -179,6 +178,12 @@ def seed_for(iteration: Iteration, purpose: str) -> int:
     return plan_of(iteration).seed * 100_003 + iteration.number * 17 + offset
 
 
+def _snapshot(iteration: Iteration) -> Snapshot:
+    if iteration.snapshot is None:
+        raise ValueError("There is no snapshot of labels to train on yet.")
+    return iteration.snapshot
+
+
 def _facts(run: TrainingRun) -> dict[str, Any]:
     """What training does not change about a checkpoint: architecture, tokenizer, template."""
     base = run.iteration.policy if run.iteration else None
@@ -192,7 +197,7 @@ def _parameters(checkpoint: Checkpoint) -> int:
 def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
     inputs = [
         jobs.input_of_checkpoint("policy", iteration.policy),
-        jobs.input_of_snapshot("snapshot", iteration.snapshot),
+        jobs.input_of_snapshot("snapshot", _snapshot(iteration)),
     ]
     parents = [iteration.policy]
     if method == "dpo":
@@ -221,7 +226,7 @@ def _evaluation_options(iteration: Iteration) -> dict[str, Any]:
 
 
 def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict[str, Any]]:
-    first = iteration.campaign.first_policy
+    first = iteration.campaign.first_policy or iteration.policy
     inputs = [
         jobs.input_of_checkpoint("candidate", candidate),
         jobs.input_of_checkpoint("first", first),
