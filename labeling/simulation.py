@@ -140,9 +140,8 @@ def _choice(
     """The step that the person presses; asked for the worse one, they press for the other."""
     steps = questions.load(part["type"]).scale(part)
     tie = next((step.value for step in steps if step.outcome == "tie"), None)
-    judged = SimulatedRater(person.seed, person.sharpness, ties=tie is not None).judge(
-        item, *texts
-    )
+    rater = SimulatedRater(person.seed, person.sharpness, ties=tie is not None)
+    judged = rater.judge(item, texts[0], texts[1])
     if judged.preferred is None:
         assert tie is not None
         return tie

@@ -149,7 +149,8 @@ def _sources(iteration: Iteration) -> list[Checkpoint]:
     """The policy, and the one it replaced where the plan asks for that free comparison."""
     rows = iteration.campaign.promotions.filter(role="policy").order_by("-id")
     earlier = [row.checkpoint for row in rows.select_related("checkpoint")]
-    previous = (earlier[1:] or [iteration.campaign.first_policy])[0] if earlier else None
+    replaced = [*earlier[1:], iteration.campaign.first_policy]
+    previous = replaced[0] if earlier else None
     if previous is None or previous == iteration.policy:
         return [iteration.policy]
     return (
