@@ -50,7 +50,7 @@ def test_what_the_tests_need_holds_what_the_demo_needs(tmp_path: Path) -> None:
 
 def test_an_old_python_is_one_sentence(tmp_path: Path) -> None:
     old = tmp_path / "python3"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] || exit 1\necho Python 3.9.2\n')
     old.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = set_up("demo", tmp_path / "venv", PYTHON="python3", PATH=path)
