@@ -16,7 +16,7 @@ from training import pipeline
 
 PEOPLE_LABELS = 24
 PLAN = {
-    "prompts": 160,
+    "prompts": 240,
     "comparisons": 620,
     "target_labels": PEOPLE_LABELS,
     "people_only": 40,
