@@ -12,12 +12,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from models_runtime.chat import Encoded
-from models_runtime.jobdir import BadInput, publish
+from models_runtime.jobdir import BadInput, publish, sha256_of
 from models_runtime.loading import load_policy, load_reward_model, load_tokenizer
 from models_runtime.records import Message, PromptRecord, Sampler, jsonl_line, read_jsonl
 from training.configs import RAFTConfig
@@ -27,9 +27,6 @@ from training.losses import completion_nll
 from training.sampling import Sample, read_prompts, sample
 from training.scoring import completion_logps, in_batches, rewards
 from training.task import Task, checkpoint_folder
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 BEST = "best.jsonl"
 FIGURES = "figures.jsonl"
@@ -52,8 +49,9 @@ def train(task: Task) -> None:
     holds it) -> a policy, with best.jsonl beside it."""
     policy = task.job.input_path("policy")
     tokenizer = load_tokenizer(policy)
-    best, figures = _best_so_far(task, policy, tokenizer)
-    rows = _rows(best, Encoder(tokenizer, task.config.max_length))
+    encoder = Encoder(tokenizer, task.config.max_length)
+    best, figures = _best_so_far(task, policy, encoder)
+    rows = _rows(best, encoder)
     model = load_policy(policy, for_training=True).eval()  # dropout stays off
     files = {BEST: "".join(map(jsonl_line, best)), FIGURES: jsonl_line(figures)}
     last = Loop(task, model, rows, FineTuning(), files).run()
@@ -62,12 +60,12 @@ def train(task: Task) -> None:
 
 
 def _best_so_far(
-    task: Task, policy: Path, tokenizer: PreTrainedTokenizerBase
+    task: Task, policy: Path, encoder: Encoder
 ) -> tuple[list[Candidate], dict[str, Any]]:
     """The rows to train on: from the newest checkpoint, or sampled, scored and kept as step 0."""
     found = task.job.newest_checkpoint()
     if found is None:
-        best, metrics = _choose(task, policy, tokenizer)
+        best, metrics = _choose(task, policy, encoder)
         task.require(best)
         figures = {"metrics": metrics, "dropped": dict(task.dropped)}
         with publish(checkpoint_folder(task.job, 0)) as folder:
@@ -80,7 +78,7 @@ def _best_so_far(
 
 
 def _choose(
-    task: Task, policy: Path, tokenizer: PreTrainedTokenizerBase
+    task: Task, policy: Path, encoder: Encoder
 ) -> tuple[list[Candidate], dict[str, float]]:
     config: RAFTConfig = task.config
     prompts = _prompts(task)
@@ -89,7 +87,7 @@ def _choose(
     )
     samples = sample(task.job, "sampled prompts", policy, prompts, sampler, config.sampling_batch)
     candidates = _candidates(task, prompts, samples)
-    scored = _scored(task, candidates, tokenizer)
+    scored = _scored(task, candidates, encoder)
     best = keep_best(scored, config.keep)
     drawn = [one.reward for one in scored if not one.earlier]
     return best, {
@@ -142,23 +140,39 @@ def _earlier(task: Task) -> list[Candidate]:
         raise BadInput(f"{BEST} of an earlier iteration is malformed ({error}).") from error
 
 
-def _scored(
-    task: Task, candidates: Sequence[Candidate], tokenizer: PreTrainedTokenizerBase
-) -> list[Candidate]:
+def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> list[Candidate]:
     """The candidates that fit, each with the reward model's score of its own encoding."""
     folder = task.job.input_path("reward_model")
-    judge = Encoder(load_tokenizer(folder), task.config.max_length)
-    policy = Encoder(tokenizer, task.config.max_length)
+    judge = _encoder_of(folder, encoder, task.job.input_path("policy"))
     fitting, rows = [], []
     for candidate in candidates:
         row = judge.encode(candidate.messages, candidate.completion)
-        if row is None or policy.encode(candidate.messages, candidate.completion) is None:
+        if row is None or not _fits(candidate, encoder, judge):
             task.dropped["too long"] += 1
             continue
         fitting.append(candidate)
         rows.append(row)
     scores = in_batches(rewards, load_reward_model(folder), rows)
     return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
+
+
+def _encoder_of(folder: Path, encoder: Encoder, policy: Path) -> Encoder:
+    """The reward model's encoder: the policy's own where both tokenizers are the same (encoding
+    thousands of answers twice would cost as much as scoring them)."""
+    tokenizer, ours, name = load_tokenizer(folder), encoder.tokenizer, "tokenizer.json"
+    files = [path / name for path in (folder, policy)]
+    same_rules = all(path.is_file() for path in files) and len(set(map(sha256_of, files))) == 1
+    same_frame = (tokenizer.chat_template, tokenizer.eos_token) == (
+        ours.chat_template,
+        ours.eos_token,
+    )
+    return encoder if same_rules and same_frame else Encoder(tokenizer, encoder.max_length)
+
+
+def _fits(candidate: Candidate, encoder: Encoder, judge: Encoder) -> bool:
+    if judge is encoder:
+        return True
+    return encoder.encode(candidate.messages, candidate.completion) is not None
 
 
 def keep_best(candidates: Sequence[Candidate], keep: int) -> list[Candidate]:
