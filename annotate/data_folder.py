@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
@@ -77,16 +78,18 @@ class DataFolder:
     def secret_key(self) -> None:
         """Make the file that settings.py reads when SECRET_KEY is not in the environment.
 
-        Under the lock, and by a rename: never an empty key, never a second one.
+        Complete when it appears, and never replaced: several launchers may share the folder.
         """
         path = self.root / "secret_key"
         if path.exists():
             return
-        draft = path.with_suffix(".new")
+        draft = self.root / f".secret_key.{os.getpid()}"
         draft.unlink(missing_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
             handle.write(secrets.token_urlsafe(48) + "\n")
-        draft.rename(path)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
 
 
 def _unusable(root: Path, error: OSError) -> str:

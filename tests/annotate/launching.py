@@ -33,10 +33,10 @@ OURS = (
 class Launcher:
     """python -m annotate.stack MODE, running."""
 
-    def __init__(self, data: Path, *arguments: str, **environ: str) -> None:
+    def __init__(self, data: Path, *arguments: str, name: str = "out", **environ: str) -> None:
         self.data = data
         self.port = int(environ.get("PORT") or free_port())
-        self.output = data.with_name(f"{data.name}.out")
+        self.output = data.with_name(f"{data.name}.{name}")
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "annotate.stack", *arguments],
@@ -134,8 +134,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @contextlib.contextmanager
-def launched(data: Path, *arguments: str, **environ: str) -> Iterator[Launcher]:
-    launcher = Launcher(data, *arguments, **environ)
+def launched(data: Path, *arguments: str, name: str = "out", **environ: str) -> Iterator[Launcher]:
+    launcher = Launcher(data, *arguments, name=name, **environ)
     try:
         yield launcher
     finally:
