@@ -61,12 +61,9 @@ class Card:
     key: uuid.UUID  # the idempotency key of a browser without scripts
 
 
-def build(assignment: Assignment) -> Card:
-    """The card of one assignment (comparison and its prompt and campaign selected with it)."""
+def build(assignment: Assignment, question: QuestionVersion) -> Card:
+    """The card of one assignment, asking this question."""
     texts = Completion.objects.in_bulk(assignment.order)
-    question = assignment.comparison.campaign.question
-    if question is None:
-        raise ValueError("The campaign asks no question yet.")
     key, part = next(iter(question.parts.items()))
     return Card(
         assignment=assignment.public_id,

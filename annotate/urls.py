@@ -3,7 +3,7 @@ with each of them; an address that it does not know fails the tests."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from annotate.views import account, health, lead, rate, research
+from annotate.views import account, downloads, health, lead, rate, research
 
 
 class OneOf:
@@ -30,6 +30,16 @@ class JobAct(OneOf):
     regex = "stop|retry|cancel"
 
 
+class Source(OneOf):
+    regex = "person|all"
+
+
+class Suffix(OneOf):
+    regex = "jsonl|parquet"
+
+
+register_converter(Source, "source")
+register_converter(Suffix, "suffix")
 register_converter(Move, "move")
 register_converter(Pause, "pause")
 register_converter(JobAct, "act")
@@ -59,6 +69,7 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("freeze/", lead.freeze, name="freeze"),
     path("simulate/", lead.simulate, name="simulate"),
     path("prompts/", lead.upload, name="upload-prompts"),
+    path("export/<source:source>.<suffix:suffix>", downloads.export, name="export"),
     path("<int:number>/", include(one_iteration)),
 ]
 
@@ -79,4 +90,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("checkpoints/", research.checkpoint_list, name="checkpoints"),
     path("checkpoints/<int:pk>/", research.checkpoint, name="checkpoint"),
     path("snapshots/<int:pk>/", research.snapshot, name="snapshot"),
+    path("snapshots/<int:pk>/<str:name>", downloads.snapshot_file, name="snapshot-file"),
 ]

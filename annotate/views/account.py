@@ -10,18 +10,20 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate import access
 from annotate.access import SignedInRequest
 from annotate.forms import SignInForm
 
-sign_in = LoginView.as_view(
-    template_name="account/sign_in.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
+sign_in = require_http_methods(["GET", "HEAD", "POST"])(
+    LoginView.as_view(
+        template_name="account/sign_in.html",
+        authentication_form=SignInForm,
+        redirect_authenticated_user=True,
+    )
 )
-sign_out = LogoutView.as_view()
+sign_out = require_POST(LogoutView.as_view())
 
 
 @require_safe

@@ -153,7 +153,7 @@ def _show(
     if assignment is None:
         context["waits"] = _why_nothing(campaign)
     else:
-        context |= {"card": cards.build(assignment), "skip_reasons": Assignment.SKIP_REASONS}
+        context |= {"card": cards.build(assignment, campaign.question), "skip_reasons": Assignment.SKIP_REASONS}
         context |= _flags(assignment)
     template = "rate/_fragment.html" if _wants_fragment(request) else "rate/card.html"
     return render(request, template, context, status=status)

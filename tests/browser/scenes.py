@@ -96,7 +96,8 @@ def review_scene() -> Cast:
     current = campaign.iterations.get()
     Iteration.objects.filter(pk=current.pk).update(number=3)
     for number, rate in ((1, 0.645), (2, 0.853)):
-        past = IterationFactory(campaign=campaign, number=number, state="review")
+        policy = iterations.current_policy(campaign)
+        past = IterationFactory(campaign=campaign, number=number, state="review", policy=policy)
         _evaluated(cast, past, f"policy-{number}", rate)
         iterations.promote(
             iteration=past,

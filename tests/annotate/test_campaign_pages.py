@@ -1,0 +1,189 @@
+"""The lead's pages: a campaign in one form, its acts, its figures."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from labeling.models import Campaign, Iteration, Label, Prompt
+from models_runtime.models import AuditEvent, Job
+from tests.factories import Cast, IterationFactory, MembershipFactory, open_comparisons
+from tests.rating import answer
+
+FRAGMENT = {"HX-Request": "true"}
+LINES = b'{"prompt": "Why is the sky blue?"}\n{"prompt": "How do I boil an egg?"}\n'
+
+
+@pytest.fixture
+def lead(cast: Cast) -> Client:
+    client = Client()
+    client.force_login(cast.lead)
+    return client
+
+
+def fields(cast: Cast, **changes: Any) -> dict[str, Any]:
+    return {
+        "preset": "llama2", "project": cast.project.pk, "name": "Safety first",
+        "trains_on": "chosen", "first_policy": cast.campaign.first_policy_id,
+        "target_labels": 24, "labels_per_comparison": 1, "double_share": 0.1,
+        "strategy": "random", "method": "raft", "start_training": "person", "k": 4,
+        "temperature": 0.8, "max_new_tokens": 64, **changes,
+    }  # fmt: skip
+
+
+def test_one_form_makes_a_draft_with_its_prompts(lead: Client, cast: Cast) -> None:
+    upload = SimpleUploadedFile("mine.jsonl", LINES)
+    form = fields(cast, tie="on", guidelines="**Be kind.**", prompts=upload, question="Better?")
+    response = lead.post("/campaigns/new/", form, follow=True)
+    made = Campaign.objects.get(slug="safety-first")
+    assert response.redirect_chain[-1][0] == "/campaigns/safety-first/"
+    assert "2 prompts imported" in response.content.decode()
+    assert made.state == "draft"
+    assert made.question.text == "Better?"
+    assert made.question.parts["preference"] == {
+        "type": "pairwise",
+        "scale": "llama2",
+        "tie": True,
+    }
+    assert (made.plan["target_labels"], made.plan["comparisons"]) == (24, 24)
+    assert made.guideline.markdown == "**Be kind.**"
+
+
+def test_a_fault_in_the_prompts_is_told_with_its_line_and_imports_nothing(
+    lead: Client, cast: Cast
+) -> None:
+    upload = SimpleUploadedFile("mine.jsonl", LINES + b"{broken\n")
+    form = fields(cast, prompts=upload)
+    body = lead.post("/campaigns/new/", form, follow=True).content.decode()
+    assert "Nothing was imported from mine.jsonl" in body
+    assert "Line 3" in body
+    assert Prompt.objects.filter(prompt_set__campaign__slug="safety-first").count() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""}, {"preset": "7"}, {"target_labels": 0}, {"method": "evil"},
+        {"first_policy": 0}, {"k": 1}, {"temperature": "nan"}, {"strategy": "../x"},
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_marked_and_makes_nothing(
+    lead: Client, cast: Cast, wrong: dict[str, Any]
+) -> None:
+    response = lead.post("/campaigns/new/", fields(cast, **wrong))
+    assert response.status_code == 400
+    assert "errorlist" in response.content.decode()
+    assert Campaign.objects.count() == 1
+
+
+def test_a_lead_makes_campaigns_in_their_own_project_only(lead: Client, cast: Cast) -> None:
+    elsewhere = MembershipFactory().project
+    response = lead.post("/campaigns/new/", fields(cast, project=elsewhere.pk))
+    assert response.status_code == 400
+    assert Campaign.objects.count() == 1
+
+
+def test_two_campaigns_of_one_name_have_two_addresses(lead: Client, cast: Cast) -> None:
+    for _ in range(2):
+        lead.post("/campaigns/new/", fields(cast, name="New"))
+    slugs = set(Campaign.objects.filter(name="New").values_list("slug", flat=True))
+    assert len(slugs) == 2
+    assert "new" not in slugs  # the address of the form itself
+
+
+def test_a_draft_without_prompts_does_not_open(lead: Client, cast: Cast) -> None:
+    Campaign.objects.update(state="draft")
+    body = lead.post("/campaigns/helpful/open/", follow=True).content.decode()
+    assert "Import prompts first" in body
+    assert Campaign.objects.get().state == "draft"
+
+
+def test_opening_starts_the_first_iteration(lead: Client, cast: Cast) -> None:
+    Campaign.objects.update(state="draft")
+    upload = SimpleUploadedFile("mine.csv", b"prompt\nWhy?\nHow?\n")
+    lead.post("/campaigns/helpful/prompts/", {"prompts": upload})
+    lead.post("/campaigns/helpful/open/")
+    assert Campaign.objects.get().state == "open"
+    assert Iteration.objects.get().state == "sampling"
+
+
+def test_pause_resume_and_close_are_written_down_and_may_be_repeated(
+    lead: Client, cast: Cast
+) -> None:
+    seen = []
+    for verb in ("pause", "pause", "resume", "close", "close"):
+        lead.post(f"/campaigns/helpful/{verb}/")
+        seen.append(Campaign.objects.get().state)
+    assert seen == ["paused", "paused", "open", "closed", "closed"]
+    events = AuditEvent.objects.filter(verb="campaign moved")
+    assert [event.to_state for event in events.order_by("id")] == ["paused", "open", "closed"]
+
+
+def test_freezing_needs_a_label_and_asks_once(lead: Client, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 2)
+    body = lead.post("/campaigns/helpful/freeze/", follow=True).content.decode()
+    assert "no label to train on" in body
+    assert Iteration.objects.get().freeze_requested_at is None
+    answer(cast.rater, cast.campaign, "0:better")
+    for _ in range(2):
+        lead.post("/campaigns/helpful/freeze/")
+    assert Iteration.objects.get().freeze_requested_at is not None
+    assert AuditEvent.objects.filter(verb="freeze requested").count() == 1
+
+
+def test_simulated_raters_are_for_the_demo_world_and_one_job_at_a_time(
+    lead: Client, cast: Cast
+) -> None:
+    open_comparisons(cast.campaign, 1)
+    lead.post("/campaigns/helpful/simulate/", {"count": 500})
+    assert Job.objects.count() == 0
+    Campaign.objects.update(demo_world=True)
+    for _ in range(2):
+        lead.post("/campaigns/helpful/simulate/", {"count": 500})
+    assert Job.objects.get().config == {
+        "call": "simulate",
+        "campaign": cast.campaign.pk,
+        "count": 500,
+    }
+
+
+def test_the_page_keeps_people_and_simulated_raters_apart(lead: Client, cast: Cast) -> None:
+    robot = MembershipFactory(user__kind="simulated", project=cast.project).user
+    open_comparisons(cast.campaign, 5, overlap=2)
+    for rater, count in ((cast.rater, 3), (cast.other_rater, 2), (robot, 1)):
+        for _ in range(count):
+            answer(rater, cast.campaign, "0:better")
+    body = re.sub(r"\s+", " ", lead.get("/campaigns/helpful/").content.decode())
+    assert "5 by people" in body
+    assert "1 simulated" in body
+    assert "5 labels show little." in body
+    assert "exact" in body
+    assert Label.objects.count() == 6
+
+
+def test_the_live_part_is_the_page_without_its_frame(lead: Client, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 1)
+    body = lead.get("/campaigns/helpful/", headers=FRAGMENT).content.decode()
+    assert 'id="live"' in body
+    assert "<html" not in body
+
+
+def test_an_unfinished_job_s_bar_is_on_the_page(lead: Client, cast: Cast) -> None:
+    iteration = IterationFactory(campaign=cast.campaign, state="sampling")
+    job = Job.objects.create(
+        project=cast.project,
+        kind="sample",
+        state="running",
+        progress={"done": 40, "total": 160, "unit": "prompts"},
+    )
+    iteration.batches.create(job=job, samplers=[])
+    assert "40 / 160 prompts" in lead.get("/campaigns/helpful/").content.decode()
+
+
+def test_the_first_campaign_is_invited(client: Client, cast: Cast) -> None:
+    client.force_login(cast.outsider)
+    assert "No campaign yet" in client.get("/campaigns/").content.decode()

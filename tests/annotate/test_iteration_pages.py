@@ -1,0 +1,217 @@
+"""The researcher's pages: evidence, decision, runs, lineage, files to take away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from labeling import iterations
+from labeling.models import Iteration, Promotion
+from models_runtime import attempts
+from models_runtime.models import Job, MetricChunk
+from tests.browser.scenes import review_scene
+from tests.factories import Cast, open_comparisons
+from tests.rating import answer
+from training.models import TrainingRun
+
+FRAGMENT = {"HX-Request": "true"}
+PAGE = "/campaigns/helpful/3/"
+
+
+@pytest.fixture
+def scene(db: Any) -> Cast:
+    return review_scene()
+
+
+@pytest.fixture
+def researcher(scene: Cast) -> Client:
+    client = Client()
+    client.force_login(scene.researcher)
+    return client
+
+
+def third(cast: Cast) -> Iteration:
+    return cast.campaign.iterations.get(number=3)
+
+
+def test_the_chain_and_the_evidence_are_on_one_page(researcher: Client) -> None:
+    body = researcher.get(PAGE).content.decode()
+    for title in (
+        "Prompts",
+        "Samples",
+        "Labels",
+        "Snapshot",
+        "Reward model",
+        "Policy · ",
+        "Promotion",
+    ):
+        assert f">{title}" in body
+    assert "91.5 %" in body
+    assert "Before you promote" in body
+    assert "6.1 of 25" in body
+    assert "At sea level water boils" in body
+
+
+def test_promoting_a_candidate_decides_once(researcher: Client, scene: Cast) -> None:
+    candidate = third(scene).evaluations.get().checkpoint
+    for _ in range(2):
+        researcher.post(f"{PAGE}promote/", {"checkpoint": candidate.pk})
+    assert third(scene).state == "promoted"
+    assert Promotion.objects.filter(checkpoint=candidate).count() == 1
+    assert Promotion.objects.get(checkpoint=candidate).by == scene.researcher
+
+
+def test_only_what_this_iteration_evaluated_can_be_promoted(
+    researcher: Client, scene: Cast
+) -> None:
+    other = scene.campaign.first_policy
+    assert researcher.post(f"{PAGE}promote/", {"checkpoint": other.pk}).status_code == 404
+    researcher.post(f"{PAGE}promote/", {"checkpoint": "x"})
+    assert third(scene).state == "review"
+
+
+def test_rejecting_keeps_the_policy_in_force(researcher: Client, scene: Cast) -> None:
+    before = iterations.current_policy(scene.campaign)
+    for _ in range(2):
+        researcher.post(f"{PAGE}reject/")
+    assert third(scene).state == "rejected"
+    assert iterations.current_policy(scene.campaign) == before
+
+
+def test_a_failed_iteration_says_why_and_is_retried(researcher: Client, scene: Cast) -> None:
+    Iteration.objects.filter(number=3).update(state="training")
+    iterations.fail(third(scene), "The reward model saw no labels.")
+    assert "The reward model saw no labels." in researcher.get(PAGE).content.decode()
+    researcher.post(f"{PAGE}retry/")
+    assert third(scene).state == "training"
+
+
+def test_pausing_is_a_mark_that_is_lifted_again(researcher: Client, scene: Cast) -> None:
+    researcher.post(f"{PAGE}pause/")
+    assert third(scene).paused_at is not None
+    researcher.post(f"{PAGE}resume/")
+    assert third(scene).paused_at is None
+
+
+def test_the_run_form_is_the_method_s_own_options(researcher: Client, scene: Cast) -> None:
+    body = researcher.get(f"{PAGE}runs/dpo/").content.decode()
+    assert "Strength of the pull towards the reference policy." in body
+    form = {"learning_rate": "0.001", "beta": "0.2", "epochs": "1", "batch_size": "32",
+            "micro_batch_size": "0", "schedule": "constant", "final_learning_rate": "0.1",
+            "warmup": "0.1", "weight_decay": "0", "max_grad_norm": "1", "max_length": "256",
+            "save_every": "25"}  # fmt: skip
+    response = researcher.post(f"{PAGE}runs/dpo/", form)
+    assert (response.status_code, response["Location"]) == (302, PAGE)
+    run = TrainingRun.objects.order_by("-id").first()
+    assert run is not None
+    assert (run.method, run.options["beta"], run.created_by) == ("dpo", 0.2, scene.researcher)
+    assert run.job.state == "queued"
+
+
+@pytest.mark.parametrize("beta", ["-1", "nan", "1e400", "x"])
+def test_an_option_out_of_bounds_starts_nothing(
+    researcher: Client, scene: Cast, beta: str
+) -> None:
+    before = TrainingRun.objects.count()
+    response = researcher.post(f"{PAGE}runs/dpo/", {"beta": beta, "schedule": "constant"})
+    assert response.status_code == 400
+    assert TrainingRun.objects.count() == before
+
+
+def test_a_method_that_makes_no_policy_has_no_form(researcher: Client, scene: Cast) -> None:
+    assert researcher.get(f"{PAGE}runs/reward/").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["prompts", "samples", "labels"])
+def test_the_rows_behind_the_chain(researcher: Client, scene: Cast, kind: str) -> None:
+    assert researcher.get(f"{PAGE}rows/{kind}/").status_code == 200
+    assert researcher.get(f"{PAGE}rows/{kind}/?page=9999").status_code == 200
+    assert researcher.get(f"{PAGE}rows/{kind}/?page=x").status_code == 200
+
+
+def test_a_job_shows_its_curves_and_gives_them_as_csv(researcher: Client, scene: Cast) -> None:
+    job = third(scene).runs.get(job__state="running").job
+    body = researcher.get(f"/jobs/{job.pk}/").content.decode()
+    assert "rewards/margins" in body
+    assert '<path class="l1" d="M' in body
+    lines = researcher.get(f"/jobs/{job.pk}/metrics.csv").content.decode().splitlines()
+    assert lines[0] == "step,kl,learning_rate,loss,rewards/accuracies,rewards/margins"
+    assert len(lines) == 101
+
+
+def test_the_end_of_a_log_is_shown_as_text(
+    researcher: Client, scene: Cast, settings: Any, tmp_path: Path
+) -> None:
+    settings.JOBS_DIR = tmp_path
+    job = Job.objects.create(
+        project=scene.project, kind="train", attempt=1, dir="train-1", state="failed",
+        error="No space left on device.",
+    )  # fmt: skip
+    folder = attempts.attempt_folder(job)
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("x" * 20_000 + "\n<script>alert(1)</script> the end\n")
+    body = researcher.get(f"/jobs/{job.pk}/").content.decode()
+    assert "the end" in body
+    assert "<script>alert" not in body
+    assert "No space left on device." in body
+    assert len(body) < 30_000
+
+
+def test_stopping_retrying_and_cancelling_a_job(researcher: Client, scene: Cast) -> None:
+    job = Job.objects.create(project=scene.project, kind="train")
+    seen = []
+    for verb in ("retry", "stop", "stop", "retry", "cancel", "cancel", "stop"):
+        assert researcher.post(f"/jobs/{job.pk}/{verb}/").status_code == 302
+        job.refresh_from_db()
+        seen.append(job.state)
+    assert seen == ["queued", "stopped", "stopped", "queued"] + ["cancelled"] * 3
+
+
+def test_a_job_without_metrics_has_no_curve(researcher: Client, scene: Cast) -> None:
+    job = Job.objects.create(project=scene.project, kind="train", attempt=1)
+    rows = [{"step": 1, "loss": None}, {"step": 2, "loss": 0.5}]
+    MetricChunk.objects.create(job=job, attempt=1, offset=0, from_step=1, to_step=2, rows=rows)
+    body = researcher.get(f"/jobs/{job.pk}/").content.decode()
+    assert "<figure>" not in body
+
+
+def test_a_checkpoint_answers_which_labels_trained_it(researcher: Client, scene: Cast) -> None:
+    candidate = third(scene).evaluations.get().checkpoint
+    body = researcher.get(f"/checkpoints/{candidate.pk}/").content.decode()
+    for name in ("policy-3", "policy-2", "policy-1", scene.campaign.first_policy.name):
+        assert name in body
+    assert "registered as it was" in body
+
+
+def test_a_snapshot_and_its_files(researcher: Client, scene: Cast) -> None:
+    pk = third(scene).snapshot_id
+    assert "preferences.jsonl" in researcher.get(f"/snapshots/{pk}/").content.decode()
+    frozen = b"".join(researcher.get(f"/snapshots/{pk}/preferences.jsonl").streaming_content)
+    assert json.loads(frozen.splitlines()[0])["comparison_id"]
+    for name in ("..%2F..%2Fsecret_key", "../secret_key", "other.jsonl"):
+        assert researcher.get(f"/snapshots/{pk}/{name}").status_code == 404
+
+
+def test_the_export_is_what_a_trainer_reads(client: Client, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 2)
+    client.force_login(cast.lead)
+    path = "/campaigns/helpful/export/person"
+    said = client.get(f"{path}.jsonl", follow=True).content.decode()
+    assert "no preference by people yet" in said
+    answer(cast.rater, cast.campaign, "0:better")
+    response = client.get(f"{path}.jsonl")
+    row = json.loads(b"".join(response.streaming_content))
+    assert (row["strength"], row["source"]) == ("better", "person")
+    assert "margin" not in row
+    parquet = b"".join(client.get(f"{path}.parquet").streaming_content)
+    assert parquet[:4] == parquet[-4:] == b"PAR1"
+
+
+def test_the_live_part_stops_asking_once_decided(researcher: Client, scene: Cast) -> None:
+    assert "every 2s" in researcher.get(PAGE, headers=FRAGMENT).content.decode()
+    researcher.post(f"{PAGE}reject/")
+    assert "every 2s" not in researcher.get(PAGE, headers=FRAGMENT).content.decode()

@@ -1,0 +1,165 @@
+"""Every address, every role, every verb, against a declared matrix. An address that is not
+declared here fails, so nothing is published without saying who may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from labeling import leases, snapshots
+from labeling.models import Iteration
+from models_runtime.models import Job
+from tests.factories import Cast, open_comparisons
+from tests.rating import answer
+
+ROLES = ("anonymous", "outsider", "rater", "lead", "researcher")
+VERBS = ("get", "head", "post", "put", "patch", "delete")
+YES, SIGN_IN, NO, NOTHING = "yes", "sign-in", 403, 404
+
+# Who may use an address: anonymous, outsider, rater, lead, researcher.
+ANYONE = dict.fromkeys(ROLES, YES)
+MEMBERS = dict(zip(ROLES, (SIGN_IN, YES, YES, YES, YES), strict=True))
+RATERS = dict(zip(ROLES, (SIGN_IN, NO, YES, NO, NO), strict=True))
+THIS_RATER = dict(zip(ROLES, (SIGN_IN, NOTHING, YES, NOTHING, NOTHING), strict=True))
+ANY_STAFF = dict(zip(ROLES, (SIGN_IN, YES, NO, YES, YES), strict=True))
+ANY_LEAD = dict(zip(ROLES, (SIGN_IN, YES, NO, YES, NO), strict=True))
+STAFF = dict(zip(ROLES, (SIGN_IN, NOTHING, NO, YES, YES), strict=True))
+LEAD = dict(zip(ROLES, (SIGN_IN, NOTHING, NO, YES, NO), strict=True))
+RESEARCHER = dict(zip(ROLES, (SIGN_IN, NOTHING, NO, NO, YES), strict=True))
+
+SAFE, POST = ("get", "head"), ("post",)
+MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "home": (SAFE, MEMBERS),
+    "healthz": (SAFE, ANYONE),
+    "sign-in": (SAFE + POST, ANYONE),
+    "sign-out": (POST, ANYONE),
+    "account": (SAFE + POST, MEMBERS),
+    "queue": (SAFE, RATERS),
+    "card": (SAFE, THIS_RATER),
+    "undo": (POST, THIS_RATER),
+    "guidelines": (SAFE, THIS_RATER),
+    "submit": (POST, THIS_RATER),
+    "skip": (POST, THIS_RATER),
+    "flag": (POST, THIS_RATER),
+    "campaigns": (SAFE, ANY_STAFF),
+    "new-campaign": (SAFE + POST, ANY_LEAD),
+    "campaign": (SAFE, STAFF),
+    "move-campaign": (POST, LEAD),
+    "iterate": (POST, STAFF),
+    "freeze": (POST, LEAD),
+    "simulate": (POST, LEAD),
+    "upload-prompts": (POST, LEAD),
+    "export": (SAFE, STAFF),
+    "iteration": (SAFE, STAFF),
+    "promote": (POST, RESEARCHER),
+    "reject": (POST, RESEARCHER),
+    "retry-iteration": (POST, RESEARCHER),
+    "pause-iteration": (POST, RESEARCHER),
+    "new-run": (SAFE + POST, RESEARCHER),
+    "rows": (SAFE, STAFF),
+    "jobs": (SAFE, ANY_STAFF),
+    "job": (SAFE, STAFF),
+    "job-metrics": (SAFE, STAFF),
+    "job-act": (POST, RESEARCHER),
+    "checkpoints": (SAFE, ANY_STAFF),
+    "checkpoint": (SAFE, STAFF),
+    "snapshot": (SAFE, STAFF),
+    "snapshot-file": (SAFE, STAFF),
+}
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from names(pattern.url_patterns)
+        else:
+            yield str(pattern.name)
+
+
+def test_every_address_is_declared() -> None:
+    assert sorted(names(get_resolver().url_patterns)) == sorted(MATRIX)
+
+
+@pytest.fixture
+def addresses(cast: Cast) -> dict[str, str]:
+    """An address for every name, each leading to a row of the cast's project."""
+    open_comparisons(cast.campaign, 6)
+    answer(cast.rater, cast.campaign, "0:better")
+    assignment = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    assert assignment is not None
+    snapshot = snapshots.freeze(campaign=cast.campaign)
+    job = Job.objects.create(project=cast.project, kind="train")
+    slug, own = {"slug": "helpful"}, {"public_id": assignment.public_id}
+    one = {**slug, "number": Iteration.objects.get().number}
+    arguments: dict[str, dict[str, Any]] = {
+        **dict.fromkeys(("card", "undo", "guidelines", "campaign", "iterate"), slug),
+        **dict.fromkeys(("freeze", "simulate", "upload-prompts"), slug),
+        **dict.fromkeys(("submit", "skip", "flag"), own),
+        **dict.fromkeys(("iteration", "promote", "reject", "retry-iteration"), one),
+        **dict.fromkeys(("job", "job-metrics"), {"pk": job.pk}),
+        "move-campaign": {**slug, "verb": "pause"},
+        "export": {**slug, "source": "person", "suffix": "jsonl"},
+        "pause-iteration": {**one, "verb": "pause"},
+        "new-run": {**one, "method": "dpo"},
+        "rows": {**one, "kind": "labels"},
+        "job-act": {"pk": job.pk, "verb": "stop"},
+        "checkpoint": {"pk": cast.campaign.first_policy_id},
+        "snapshot": {"pk": snapshot.pk},
+        "snapshot-file": {"pk": snapshot.pk, "name": "labels.jsonl"},
+    }
+    return {name: reverse(name, kwargs=arguments.get(name)) for name in MATRIX}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_may_do_what(role: str, addresses: dict[str, str], cast: Cast) -> None:
+    wrong = []
+    for name, (allowed, audience) in MATRIX.items():
+        for verb in VERBS:
+            client = Client()
+            if role != "anonymous":
+                client.force_login(getattr(cast, role))
+            response = getattr(client, verb)(addresses[name])
+            expected = audience[role] if verb in allowed else 405
+            if not fits(response, expected):
+                wrong.append(f"{verb} {name}: {response.status_code}, not {expected}")
+    assert wrong == []
+
+
+def fits(response: Any, expected: str | int) -> bool:
+    """Whether a response is what the matrix says; "yes" is any answer to the act itself, which
+    for an empty form is a refusal of the form."""
+    to_sign_in = response.status_code == 302 and "/sign-in/?next=" in response["Location"]
+    if expected == SIGN_IN:
+        return to_sign_in
+    if expected == YES:
+        return response.status_code in (200, 302, 400) and not to_sign_in
+    return response.status_code == expected
+
+
+def test_an_id_that_was_never_given_looks_like_another_s(client: Any, cast: Cast) -> None:
+    """The same status and the same body, so that nobody can count what others have."""
+    job = Job.objects.create(project=cast.project, kind="train")
+    client.force_login(cast.outsider)
+    theirs = client.get(f"/jobs/{job.pk}/")
+    never = client.get(f"/jobs/{job.pk + 999}/")
+    assert (theirs.status_code, theirs.content) == (404, never.content)
+
+
+def test_the_content_policy_is_on_every_answer(client: Any, cast: Cast) -> None:
+    client.force_login(cast.lead)
+    for path in ("/campaigns/", "/nothing/", "/rate/", "/sign-out/", "/healthz"):
+        policy = client.get(path)["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_no_page_has_a_script_or_style_of_its_own(client: Any, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 1)
+    client.force_login(cast.rater)
+    body = client.get("/rate/helpful/").content.decode()
+    for forbidden in ("<style", "style=", "onclick=", "<script>", "javascript:"):
+        assert forbidden not in body
