@@ -254,13 +254,19 @@ def _rater(labels: list[Given], agreeing: dict[int, list[bool]]) -> RaterRow:
     )
 
 
-def certainty(n: int) -> dict[str, float] | None:
+def certainty(n: int) -> dict[str, Any] | None:
     """How little n labels can show: the exact interval of a share when half of n say so. None
     from a thousand on, when it is within three points."""
     if not 0 < n < 1000:
         return None
     half = binomial(n // 2, n)
-    return {"n": n, "low": half.low, "high": half.high, "points": (half.high - half.low) / 2}
+    return {
+        "n": n,
+        "amount": "little" if n < 200 else "only so much",
+        "low": half.low,
+        "high": half.high,
+        "points": (half.high - half.low) / 2,
+    }
 
 
 KINDS = {

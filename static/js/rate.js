@@ -121,8 +121,8 @@ const place = (html) => {
     old.replaceWith(fresh);
     htmx.process(fresh);
   }
-  arrive();
   scrollTo({ top: 0, behavior: "instant" });
+  arrive();
   document.getElementById("content").focus({ preventScroll: true });
   const note = document.getElementById("note").textContent;
   spoken.textContent = card ? note || "Next comparison." : note || "Nothing left for now.";
@@ -141,7 +141,9 @@ const arrive = () => {
   watchEnds();
 };
 
+let observer = null;
 const watchEnds = () => {
+  observer?.disconnect();
   const marks = [...card.querySelectorAll(".end-mark")];
   const judge = card.querySelector(".judge");
   const pinned = getComputedStyle(judge).position === "sticky" ? judge.offsetHeight : 0;
@@ -151,7 +153,11 @@ const watchEnds = () => {
     judge.classList.toggle("asleep", asleep);
     hint.hidden = !asleep;
   };
-  const observer = new IntersectionObserver(
+  // At once, so that a fast rater's next press is not lost; then as the page is scrolled.
+  const line = innerHeight - pinned + 2;
+  for (const mark of marks) if (mark.getBoundingClientRect().top <= line) seen.add(mark);
+  wake();
+  observer = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
@@ -162,7 +168,7 @@ const watchEnds = () => {
     },
     { rootMargin: `0px 0px ${-pinned + 2}px 0px` },
   );
-  for (const mark of marks) observer.observe(mark);
+  for (const mark of marks) if (!seen.has(mark)) observer.observe(mark);
 };
 const awake = () => !card.querySelector(".judge").classList.contains("asleep");
 
@@ -210,11 +216,9 @@ const choose = (button) => {
 
 // Not everything was on the screen yet: show the next stretch instead of taking a blind answer.
 const nudge = () => {
-  const unseen = [...card.querySelectorAll(".end-mark")].find((mark) => !seen.has(mark));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   scrollBy({ top: innerHeight * 0.6, behavior: calm ? "instant" : "smooth" });
   spoken.textContent = document.getElementById("asleep-hint").textContent;
-  return unseen;
 };
 
 // Skip and undo are safe to repeat, so a lost network only asks for another press.
@@ -406,3 +410,4 @@ const resend = async () => {
 
 arrive();
 resend();
+root.dataset.ready = "yes";

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import re
+
+from playwright.sync_api import Page, expect
 
 from tests.factories import PASSWORD
 
@@ -10,8 +12,20 @@ from tests.factories import PASSWORD
 def sign_in(page: Page, address: str, name: str) -> None:
     """With the keyboard alone: the name has the focus when the page opens."""
     page.goto(f"{address}/sign-in/")
+    enter(page, name)
+
+
+def enter(page: Page, name: str) -> None:
+    """Fill in the sign-in page that is open."""
+    expect(page.locator("#id_username")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "sign-in" not in url)
+
+
+def card_is_open(page: Page) -> None:
+    """A comparison is on the page and the keys are live."""
+    expect(page.locator("#card")).to_have_attribute("data-assignment", re.compile("-"))
+    expect(page.locator("#rate")).to_have_attribute("data-ready", "yes")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Label
-from tests.browser.keyboard import sign_in
+from tests.browser.keyboard import card_is_open, enter, sign_in
 from tests.factories import Cast, make_cast, open_comparisons
 
 
@@ -32,7 +32,7 @@ def test_sign_in_rate_ten_undo_one_skip_one(watched: Page, live_server: Any, sce
     sign_in(page, live_server.url, "rater")
     page.get_by_role("link", name="Rate", exact=True).last.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#card")).to_have_attribute("data-assignment", re.compile("-"))
+    card_is_open(page)
 
     for key in ["1", "2", "3", "4", "7", "8", "9", "0", "1"]:
         rate(page, key)
@@ -54,3 +54,149 @@ def test_sign_in_rate_ten_undo_one_skip_one(watched: Page, live_server: Any, sce
     ]
     assert answers.filter(kind="withdrawn").count() == 1
     assert Assignment.objects.get(state="skipped").skip_reason == "language"
+
+
+def open_card(page: Page, address: str) -> None:
+    sign_in(page, address, "rater")
+    page.goto(f"{address}/rate/helpful/")
+    card_is_open(page)
+
+
+def test_two_presses_at_once_are_one_answer(watched: Page, live_server: Any, scene: Cast) -> None:
+    open_card(watched, live_server.url)
+    before = watched.locator("#card").get_attribute("data-assignment")
+    watched.locator(".step").first.dblclick()
+    expect(watched.locator("#card")).not_to_have_attribute("data-assignment", str(before))
+    expect(watched.locator("#saved")).to_have_text("Saved")
+    assert Label.objects.count() == 1
+
+
+def test_an_answer_outlives_a_lost_network_and_a_closed_page(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    """Kept in the browser while the server cannot be reached, sent once it can: one label."""
+    open_card(page, live_server.url)
+    page.route("**/answers/**", lambda route: route.abort())
+    page.keyboard.press("2")
+    expect(page.locator("#saved")).to_contain_text("Offline")
+    page.keyboard.press("9")  # the card waits: a second judgement of it is not taken
+    assert Label.objects.count() == 0
+
+    page.unroute("**/answers/**")
+    page.reload()
+    expect(page.locator("#saved")).to_have_text("Saved")
+    expect(page.locator("#tally")).to_contain_text("1 by you")
+    assert Label.objects.get().answer["parts"]["preference"]["strength"] == "better"
+    assert page.evaluate("Object.keys(localStorage).map((k) => localStorage[k])") == ["[]"]
+
+
+def test_a_reply_lost_after_the_commit_is_one_label(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    """The server stored it, the browser never heard: the same key is sent again."""
+    lost: list[str] = []
+
+    def lose(route: Any) -> None:
+        if lost:
+            route.continue_()
+            return
+        lost.append(route.request.post_data)
+        route.fetch()
+        route.abort()
+
+    open_card(page, live_server.url)
+    page.route("**/answers/**", lose)
+    rate(page, "1")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    assert (len(lost), Label.objects.count()) == (1, 1)
+
+
+def test_two_tabs_and_the_back_button_show_no_error(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    open_card(page, live_server.url)
+    other = page.context.new_page()
+    other.goto(f"{live_server.url}/rate/helpful/")
+    card_is_open(other)
+    rate(other, "1")
+    rate(page, "9")
+    expect(page.locator("#note")).to_contain_text("already has your answer")
+    page.goto(f"{live_server.url}/rate/")
+    page.go_back()
+    expect(page.locator("#card")).to_have_attribute("data-assignment", re.compile("-"))
+    assert Label.objects.count() == 1
+
+
+def test_signing_out_elsewhere_keeps_the_answer_for_the_same_rater(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    open_card(page, live_server.url)
+    page.context.clear_cookies(name="sessionid")
+    page.keyboard.press("3")
+    page.wait_for_url(re.compile("/sign-in/"))
+    enter(page, "rater")
+    expect(page).to_have_url(re.compile("/rate/helpful/"))
+    expect(page.locator("#tally")).to_contain_text("1 by you")
+    assert Label.objects.count() == 1
+
+
+def test_the_bar_sleeps_until_both_texts_could_be_seen(
+    watched: Page, live_server: Any, transactional_db: Any
+) -> None:
+    cast = make_cast()
+    open_comparisons(cast.campaign, 2, texts=("A long line. " * 600, "Short."))
+    page = watched
+    open_card(page, live_server.url)
+    expect(page.locator(".judge")).to_have_class(re.compile("asleep"))
+    page.keyboard.press("1")
+    assert Label.objects.count() == 0
+    for _ in range(12):
+        page.keyboard.press("PageDown")
+        page.wait_for_timeout(120)
+    expect(page.locator(".judge")).not_to_have_class(re.compile("asleep"))
+    rate(page, "1")
+    assert Label.objects.count() == 1
+
+
+def test_raw_text_difference_guidelines_and_keys_by_keyboard(
+    watched: Page, live_server: Any, transactional_db: Any
+) -> None:
+    cast = make_cast()
+    open_comparisons(cast.campaign, 1, texts=("The sky is blue.", "The sky is *green*."))
+    page = watched
+    open_card(page, live_server.url)
+    page.keyboard.press("r")
+    expect(page.locator("[data-shown=raw]").first).to_be_visible()
+    page.keyboard.press("d")
+    expect(page.locator(".side mark.only")).to_have_count(2)
+    assert sorted(page.locator(".side mark.only").all_inner_texts()) == ["*green*.", "blue."]
+    page.keyboard.press("g")
+    expect(page.locator("#guidelines")).to_contain_text("right and kind")
+    page.keyboard.press("g")
+    expect(page.locator("#guidelines")).not_to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_contain_text("A is significantly better.")
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    page.keyboard.press("1")
+    expect(page.locator("#flag summary")).to_contain_text("Unsafe content")
+    page.keyboard.press("0")
+    expect(page.locator("#card")).to_contain_text("Nothing left for you")
+    label = Label.objects.get()
+    assert (label.layout, label.active_ms is not None) == ("side_by_side/l", True)
+
+
+def test_without_scripts_a_card_is_answered_skipped_and_undone(
+    browser: Any, live_server: Any, scene: Cast
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, live_server.url, "rater")
+    page.goto(f"{live_server.url}/rate/helpful/")
+    page.get_by_role("button", name="A is slightly better.").click()
+    page.locator("#skip summary").click()
+    page.get_by_role("button", name="Not my language").click()
+    page.get_by_role("button", name="Undo").click()
+    assert Label.objects.count() == 1
+    assert not Assignment.objects.filter(state="skipped").exists()
+    context.close()
