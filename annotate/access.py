@@ -14,14 +14,14 @@ from uuid import UUID
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, resolve_url
 
 from labeling.models import Assignment, Campaign, Iteration, Membership, Snapshot, User
 from models_runtime.models import Checkpoint, Job, Project
 
 STAFF = ("lead", "researcher")
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class SignedInRequest(HttpRequest):
@@ -35,7 +35,7 @@ def signed_in(view: View) -> View:
     a redirect would be followed and the sign-in page put where the next card belongs."""
 
     @functools.wraps(view)
-    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         if request.headers.get("HX-Request") == "true":
@@ -67,7 +67,11 @@ def projects(user: User, *wanted: str) -> QuerySet[Project]:
 
 def campaigns_for_rater(user: User) -> QuerySet[Campaign]:
     """What a rater may see: everything but drafts."""
-    rows = Campaign.objects.filter(project__in=projects(user, "rater")).exclude(state="draft")
+    rows = (
+        Campaign.objects.filter(project__in=projects(user, "rater"))
+        .exclude(state="draft")
+        .exclude(question=None)
+    )
     return rows.select_related("question", "guideline", "project")
 
 

@@ -119,10 +119,11 @@ def trend(rows: Sequence[Estimate]) -> Trend | None:
     slot = (WIDTH - LEFT - RIGHT - 60) / max(1, len(rows) - 1)
     xs = [LEFT + 24 + index * slot for index in range(len(rows))]
     placed = list(zip(xs, rows, strict=True))
-    main = [(x, r) for x, r in placed if r.share is not None]
+    main = [(x, r.share) for x, r in placed if r.share is not None]
+    spans = [(x, r.low, r.high) for x, r in placed if r.low is not None and r.high is not None]
     return Trend(
-        band=_band([(x, scale(r.low), scale(r.high)) for x, r in main if r.low is not None]),
-        line=_path([(x, scale(r.share)) for x, r in main]),
+        band=_band([(x, scale(low), scale(high)) for x, low, high in spans]),
+        line=_path([(x, scale(share)) for x, share in main]),
         proxy=_path([(x, scale(r.proxy)) for x, r in placed if r.proxy is not None]),
         points=[_point(x, row, scale) for x, row in placed],
         y_ticks=ticks,

@@ -150,7 +150,8 @@ def curves(job: Job) -> list[charts.Line]:
 
 def ancestry(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """The checkpoint and every one it came from, each with the run and the labels behind it."""
-    line, one = [], checkpoint
+    line: list[dict[str, Any]] = []
+    one: Checkpoint | None = checkpoint
     while one is not None:
         run = one.made_by.select_related("snapshot", "iteration__campaign", "job").first()
         line.append({"checkpoint": one, "run": run, "snapshot": run.snapshot if run else None})
@@ -206,7 +207,7 @@ def _shown(iteration: Iteration) -> Candidate | None:
     found = candidates(iteration)
     promoted = iteration.promotions.values_list("checkpoint_id", flat=True).first()
     chosen = [one for one in found if one.checkpoint.pk == promoted]
-    return (chosen or found or [None])[0]
+    return next(iter(chosen or found), None)
 
 
 def _prompts(iteration: Iteration) -> Node:

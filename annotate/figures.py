@@ -169,7 +169,10 @@ def _given(campaign: Campaign) -> list[Given]:
         "order",
         "answer",
     )
-    return [Given(*row[:5], *_side_and_strength(*row[5:])) for row in rows.values_list(*fields)]
+    return [
+        Given(rater, name, source, at, active_ms, *_side_and_strength(order, answer))
+        for rater, name, source, at, active_ms, order, answer in rows.values_list(*fields)
+    ]
 
 
 def _side_and_strength(order: list[int], answer: dict[str, Any]) -> tuple[bool | None, str | None]:

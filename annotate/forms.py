@@ -7,12 +7,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from annotate import access
 from labeling.models import Assignment, Flag, User
 from labeling.presets import PRESETS
-from models_runtime.models import Checkpoint
+from models_runtime.models import Checkpoint, Project
 from models_runtime.pairing import STRATEGIES
 from training.configs import METHODS
 
@@ -79,7 +80,7 @@ class CampaignForm(forms.Form):
         initial="llama2",
     )
     tie = forms.BooleanField(label=_("Raters may call it a tie"), required=False)
-    project = forms.ModelChoiceField(label=_("Project"), queryset=None)
+    project = forms.ModelChoiceField(Project.objects.none(), label=_("Project"))
     name = forms.CharField(label=_("Name"), max_length=200)
     question = forms.CharField(
         label=_("Question"),
@@ -110,7 +111,7 @@ class CampaignForm(forms.Form):
         help_text=_("JSONL or CSV. A fault in any line, named with its number, imports nothing."),
     )
     licence = forms.CharField(label=_("Licence of the prompts"), max_length=200, required=False)
-    first_policy = forms.ModelChoiceField(label=_("First policy"), queryset=None)
+    first_policy = forms.ModelChoiceField(Checkpoint.objects.none(), label=_("First policy"))
     target_labels = forms.IntegerField(
         label=_("Labels an iteration"), min_value=1, max_value=1_000_000, initial=700
     )
@@ -124,8 +125,6 @@ class CampaignForm(forms.Form):
         initial=0.1,
         help_text=_("For agreement between raters."),
     )
-    strategy = forms.ChoiceField(label=_("Pairs are selected"), choices=[])
-    method = forms.ChoiceField(label=_("Training method"), choices=[])
     start_training = forms.ChoiceField(
         label=_("Training starts"),
         choices=[("auto", _("at the target")), ("person", _("when somebody presses the button"))],
@@ -146,15 +145,21 @@ class CampaignForm(forms.Form):
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         projects = access.projects(user, "lead")
-        self.fields["project"].queryset = projects
-        self.fields["project"].initial = projects.first()
+        self._offer("project", projects)
         policies = Checkpoint.objects.filter(project__in=projects, kind="policy", state="ready")
-        self.fields["first_policy"].queryset = policies
-        self.fields["first_policy"].initial = policies.order_by("id").first()
-        self.fields["strategy"].choices = [(name, name) for name in sorted(STRATEGIES)]
-        self.fields["strategy"].initial = "random"
-        self.fields["method"].choices = [(name, METHOD_TITLES.get(name, name)) for name in TUNERS]
-        self.fields["method"].initial = "raft"
+        self._offer("first_policy", policies.order_by("id"))
+        self.fields["strategy"] = _choice(
+            _("Pairs are selected"), {name: name for name in sorted(STRATEGIES)}, "random"
+        )
+        self.fields["method"] = _choice(
+            _("Training method"), {name: METHOD_TITLES[name] for name in TUNERS}, "raft"
+        )
+
+    def _offer(self, name: str, rows: QuerySet[Any]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = rows
+        field.initial = rows.first()
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -195,21 +200,24 @@ def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
     return type("RunForm", (forms.Form,), fields)
 
 
+def _choice(label: Any, titles: dict[str, Any], initial: str) -> forms.ChoiceField:
+    return forms.ChoiceField(label=label, choices=list(titles.items()), initial=initial)
+
+
 def _option_field(option: dataclasses.Field[Any], initial: Any) -> forms.Field:
-    common = {
+    common: dict[str, Any] = {
         "label": option.name.replace("_", " ").capitalize(),
         "help_text": option.metadata.get("help", ""),
         "initial": initial,
     }
-    bounds = {"min_value": option.metadata.get("low"), "max_value": option.metadata.get("high")}
+    low, high = option.metadata.get("low"), option.metadata.get("high")
     if choices := option.metadata.get("choices"):
         return forms.ChoiceField(choices=[(c, c) for c in choices], **common)
     if isinstance(option.default, bool):
         return forms.BooleanField(required=False, **common)
     if isinstance(option.default, int):
-        bounds = {name: None if b is None else int(b) for name, b in bounds.items()}
-        return forms.IntegerField(**common, **bounds)
+        return forms.IntegerField(min_value=low, max_value=high, **common)
     if isinstance(option.default, float):
         widget = forms.NumberInput(attrs={"step": "any"})
-        return forms.FloatField(widget=widget, **common, **bounds)
+        return forms.FloatField(widget=widget, min_value=low, max_value=high, **common)
     return forms.CharField(required=False, **common)

@@ -176,7 +176,7 @@ def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
 
 
 def _import_prompts(
-    request: HttpRequest, campaign: Campaign, upload: UploadedFile, licence: str
+    request: SignedInRequest, campaign: Campaign, upload: UploadedFile, licence: str
 ) -> None:
     """All of the file or nothing; every fault is told with its line."""
     name = Path(upload.name or "prompts").name

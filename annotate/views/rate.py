@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -19,7 +19,7 @@ from annotate import access, cards
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, SkipForm
 from labeling import labels, leases
-from labeling.models import Assignment, Campaign, Flag
+from labeling.models import Assignment, Campaign, Flag, QuestionVersion
 from labeling.questions import InvalidAnswer
 
 
@@ -59,7 +59,7 @@ def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
     try:
         labels.record_label(
             assignment=assignment,
-            parts=cards.answer_of(assignment.comparison.campaign.question, request.POST),
+            parts=cards.answer_of(_question(assignment.comparison.campaign), request.POST.dict()),
             idempotency_key=form.cleaned_data["idempotency_key"],
             active_ms=form.cleaned_data["active_ms"],
             layout=form.cleaned_data["layout"],
@@ -153,10 +153,20 @@ def _show(
     if assignment is None:
         context["waits"] = _why_nothing(campaign)
     else:
-        context |= {"card": cards.build(assignment, campaign.question), "skip_reasons": Assignment.SKIP_REASONS}
+        context |= {
+            "card": cards.build(assignment, _question(campaign)),
+            "skip_reasons": Assignment.SKIP_REASONS,
+        }
         context |= _flags(assignment)
     template = "rate/_fragment.html" if _wants_fragment(request) else "rate/card.html"
     return render(request, template, context, status=status)
+
+
+def _question(campaign: Campaign) -> QuestionVersion:
+    """access.py shows raters no campaign without one."""
+    if campaign.question is None:
+        raise Http404
+    return campaign.question
 
 
 def _flags(assignment: Assignment) -> dict[str, Any]:

@@ -24,7 +24,7 @@ PAGE = "/campaigns/helpful/3/"
 
 @pytest.fixture
 def scene(db: Any) -> Cast:
-    return review_scene()
+    return review_scene(12)
 
 
 @pytest.fixture

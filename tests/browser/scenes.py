@@ -55,8 +55,8 @@ GUIDE = """## What makes an answer better
 STEPS = ("significantly", "better", "slightly", "negligibly")
 
 
-def rating_scene() -> Cast:
-    """A campaign with one readable comparison first in the queue, and forty others."""
+def rating_scene(size: int = 90) -> Cast:
+    """A campaign with one readable comparison first in the queue, and ``size`` others."""
     cast = make_cast()
     cast.campaign.name = "Helpfulness, round 3"
     cast.campaign.demo_world = True
@@ -68,19 +68,19 @@ def rating_scene() -> Cast:
     first = open_comparisons(cast.campaign, 1, prompt=sky, priority=5, texts=(KIND, LECTURE))[0]
     for completion in first.completions.all():
         _render(completion)
-    open_comparisons(cast.campaign, 90, overlap=2)
+    open_comparisons(cast.campaign, size, overlap=2)
     return cast
 
 
-def labelled_scene() -> Cast:
-    """The same with a hundred labels by people, forty by simulated raters, and two jobs."""
-    cast = rating_scene()
+def labelled_scene(size: int = 90) -> Cast:
+    """The same with labels by two people and a simulated rater, and two jobs."""
+    cast = rating_scene(size)
     draw = random.Random(7)
     robot = MembershipFactory(
         user__username="simulated-1", user__kind="simulated", project=cast.project
     ).user
-    for rater, count in ((cast.rater, 70), (cast.other_rater, 60), (robot, 25)):
-        _label(cast, rater, count, draw)
+    for rater, share in ((cast.rater, 0.78), (cast.other_rater, 0.67), (robot, 0.28)):
+        _label(cast, rater, round(share * size), draw)
     iteration = cast.campaign.iterations.get()
     _job(cast, "row", "running", config={"campaign": cast.campaign.pk}, done=212, total=500)
     sampling = _job(cast, "sample", "succeeded", done=160, total=160)
@@ -89,9 +89,9 @@ def labelled_scene() -> Cast:
     return cast
 
 
-def review_scene() -> Cast:
+def review_scene(size: int = 90) -> Cast:
     """Two promoted iterations, and a third one with runs, figures and a candidate to decide on."""
-    cast = labelled_scene()
+    cast = labelled_scene(size)
     campaign = cast.campaign
     current = campaign.iterations.get()
     Iteration.objects.filter(pk=current.pk).update(number=3)
