@@ -70,6 +70,18 @@ def options_from(argv: list[str]) -> Options:
     return Options(known.mode, only, known.policy, rest)
 
 
+def web_part(listener: socket.socket) -> Part:
+    """The web server on a port that is taken already, from the environment as it is now."""
+    listener.listen(2048)
+    descriptor = listener.fileno()
+    workers = os.environ.get("WEB_CONCURRENCY") or "1"
+    command = [sys.executable, "-m", "gunicorn", "annotate.wsgi:application"]
+    command += ["--bind", f"fd://{descriptor}", "--worker-class", "gthread"]
+    command += ["--workers", workers, "--threads", os.environ.get("WEB_THREADS") or "8"]
+    command += ["--timeout", "120", "--graceful-timeout", "5", "--no-control-socket"]
+    return Part("web", "The web server", command, grace=8, fds=(descriptor,))
+
+
 class Stack:
     """One run of the launcher over one data folder."""
 
@@ -184,14 +196,7 @@ class Stack:
 
     def _web(self) -> Part:
         assert self.socket is not None
-        self.socket.listen(2048)
-        descriptor = self.socket.fileno()
-        workers = os.environ.get("WEB_CONCURRENCY") or "1"
-        command = [sys.executable, "-m", "gunicorn", "annotate.wsgi:application"]
-        command += ["--bind", f"fd://{descriptor}", "--worker-class", "gthread"]
-        command += ["--workers", workers, "--threads", os.environ.get("WEB_THREADS") or "8"]
-        command += ["--timeout", "120", "--graceful-timeout", "5", "--no-control-socket"]
-        return Part("web", "The web server", command, grace=8, fds=(descriptor,))
+        return web_part(self.socket)
 
     def _worker(self, queue: str, *pool: str) -> Part:
         command = [*CELERY, "worker", "-Q", queue, "-n", f"{queue}-{os.getpid()}@%h"]

@@ -1,0 +1,262 @@
+"""A campaign of any size by bulk inserts, counters and all: what the benchmarks and the
+durability tests rate. Through the services, 50,000 comparisons would take minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.db import models, transaction
+from django.utils import timezone
+
+from labeling import presets, rendering
+from labeling.iterations import Plan
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Comparison,
+    ComparisonCompletion,
+    Completion,
+    GuidelineVersion,
+    Iteration,
+    Label,
+    Membership,
+    Prompt,
+    PromptSet,
+    QuestionVersion,
+    User,
+)
+from models_runtime.models import Checkpoint, Project
+
+SLUG = "measured"
+PASSWORD = "correct horse battery"  # of accounts that exist in a temporary database alone
+PAIRS_A_PROMPT = 6  # all pairs of four completions
+SENTENCES = (
+    "The answer is short because a longer one would not help. ",
+    "First **measure** it, then decide what matters. ",
+    "Water boils at `100 C` at sea level, and lower down the pot salt dissolves in small steps. ",
+    "Nobody has to know that by heart; a table will do. ",
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """``answered``: share of the comparisons that have all their labels, by the raters in turn.
+    ``half_answered``: how many of the rest the first rater alone has answered (overlap 2)."""
+
+    comparisons: int
+    raters: int = 16
+    overlap: int = 1
+    answered: float = 0.0
+    half_answered: int = 0
+    lease_seconds: int = 1800
+
+
+def build(shape: Shape) -> Campaign:
+    """The campaign SLUG, open and collecting, with raters ``rater0``, ``rater1``, ..."""
+    with transaction.atomic():
+        campaign = _campaign(shape.lease_seconds)
+        raters = _raters(campaign.project, shape.raters)
+        iteration = _iteration(campaign, shape)
+        comparisons = _comparisons(iteration, shape)
+        _answer(comparisons, raters, shape)
+        answers = Label.objects.filter(comparison__campaign=campaign).count()
+        Iteration.objects.filter(pk=iteration.pk).update(labels_people=answers)
+    return campaign
+
+
+def store(model: type[models.Model], rows: Iterable[Any]) -> list[Any]:
+    """Bulk insert in the order given; the rows with their ids."""
+    return list(model._default_manager.bulk_create(list(rows), batch_size=400))
+
+
+def _campaign(lease_seconds: int) -> Campaign:
+    project = Project.objects.create(slug=SLUG, name="Measured")
+    campaign = Campaign.objects.create(
+        project=project,
+        slug=SLUG,
+        name="Measured",
+        state="open",
+        lease_seconds=lease_seconds,
+        first_policy=Checkpoint.objects.create(
+            project=project, name="none", kind="policy", uri="file:///nowhere", sha256="0" * 64
+        ),
+    )
+    preset = presets.PRESETS["llama2"]
+    campaign.question = QuestionVersion.objects.create(
+        campaign=campaign, number=1, text=preset.question, parts=preset.parts
+    )
+    campaign.guideline = GuidelineVersion.objects.create(
+        campaign=campaign, number=1, markdown="Prefer what is **right** and kind."
+    )
+    campaign.save(update_fields=["question", "guideline"])
+    return campaign
+
+
+def _raters(project: Project, number: int) -> list[User]:
+    password = make_password(PASSWORD)
+    users = store(User, (User(username=f"rater{n}", password=password) for n in range(number)))
+    store(Membership, (Membership(user=user, project=project, role="rater") for user in users))
+    return users
+
+
+def _iteration(campaign: Campaign, shape: Shape) -> Iteration:
+    target = shape.comparisons * shape.overlap
+    plan = asdict(Plan(comparisons=shape.comparisons, target_labels=target))
+    return Iteration.objects.create(
+        campaign=campaign, number=1, state="collecting", plan=plan, policy=campaign.first_policy
+    )
+
+
+def _texts(draw: random.Random, number: int) -> list[tuple[str, str]]:
+    """Texts of 2 to 12 sentences with their HTML."""
+    drawn = ("".join(draw.choices(SENTENCES, k=draw.randint(2, 12))) for _ in range(number))
+    return [(text, rendering.render(text)) for text in drawn]
+
+
+def _comparisons(iteration: Iteration, shape: Shape) -> list[Comparison]:
+    draw = random.Random(0)
+    completions = _completions(iteration.campaign, -(-shape.comparisons // PAIRS_A_PROMPT))
+    pairs = list(islice(_pairs(completions), shape.comparisons))
+    comparisons = store(
+        Comparison,
+        (
+            Comparison(
+                campaign=iteration.campaign,
+                iteration=iteration,
+                prompt_id=left.prompt_id,
+                overlap=shape.overlap,
+                slots_left=shape.overlap,
+                shuffle=draw.randrange(2**31),
+                fold="policy",
+                strategy="random",
+            )
+            for left, _ in pairs
+        ),
+    )
+    store(
+        ComparisonCompletion,
+        (
+            ComparisonCompletion(comparison=comparison, completion=side, position=position)
+            for comparison, pair in zip(comparisons, pairs, strict=True)
+            for position, side in enumerate(pair)
+        ),
+    )
+    for comparison, pair in zip(comparisons, pairs, strict=True):
+        comparison.sides = [side.pk for side in pair]  # type: ignore[attr-defined]
+    return comparisons
+
+
+def _completions(campaign: Campaign, prompts: int) -> list[list[Completion]]:
+    """Four for each of so many prompts."""
+    texts = _texts(random.Random(1), 60)
+    prompt_set = PromptSet.objects.create(
+        project=campaign.project, campaign=campaign, name="Measured"
+    )
+    asked = store(Prompt, (_prompt(prompt_set, n) for n in range(prompts)))
+    written = store(
+        Completion,
+        (
+            _completion(prompt, *texts[(4 * prompt.pk + n) % len(texts)])
+            for prompt in asked
+            for n in range(4)
+        ),
+    )
+    return [written[start : start + 4] for start in range(0, len(written), 4)]
+
+
+def _prompt(prompt_set: PromptSet, number: int) -> Prompt:
+    text = f"Question {number}: what happens to salt in water, and why?"
+    return Prompt(
+        prompt_set=prompt_set,
+        messages=[{"role": "user", "content": text}],
+        messages_sha256=sha256(text),
+        item=f"item-{number}",
+    )
+
+
+def _completion(prompt: Prompt, text: str, html: str) -> Completion:
+    return Completion(
+        prompt=prompt,
+        text=text,
+        text_sha256=sha256(text),
+        html=html,
+        renderer=rendering.RENDERER,
+        finish_reason="eos",
+    )
+
+
+def _pairs(by_prompt: list[list[Completion]]) -> Iterator[tuple[Completion, Completion]]:
+    for four in by_prompt:
+        for place, left in enumerate(four):
+            yield from ((left, right) for right in four[place + 1 :])
+
+
+def _answer(comparisons: list[Comparison], raters: list[User], shape: Shape) -> None:
+    """Labels for the shape's share of the comparisons, and counters to go with them."""
+    whole = int(len(comparisons) * shape.answered)
+    full, rest = comparisons[:whole], comparisons[whole:]
+    half = sorted(rest, key=lambda row: (row.shuffle, row.pk))[: shape.half_answered]
+    by = [
+        (comparison, raters[(number + occasion) % len(raters)])
+        for number, comparison in enumerate(full)
+        for occasion in range(shape.overlap)
+    ]
+    by += [(comparison, raters[0]) for comparison in half]
+    _label(by)
+    state = {"state": "complete", "slots_left": 0, "counted": shape.overlap}
+    _set([row.pk for row in full], **state)
+    _set([row.pk for row in half], slots_left=shape.overlap - 1, counted=1)
+
+
+def _set(ids: list[int], **values: Any) -> None:
+    for start in range(0, len(ids), 500):
+        Comparison.objects.filter(pk__in=ids[start : start + 500]).update(**values)
+
+
+def _label(by: list[tuple[Comparison, User]]) -> None:
+    now = timezone.now()
+    assignments = store(
+        Assignment,
+        (
+            Assignment(
+                comparison=comparison,
+                rater=rater,
+                state="submitted",
+                order=comparison.sides,  # type: ignore[attr-defined]
+                leased_until=now + timedelta(hours=1),
+                submitted_at=now,
+            )
+            for comparison, rater in by
+        ),
+    )
+    question = by[0][0].campaign.question if by else None
+    store(Label, (_label_of(assignment, question) for assignment in assignments))
+
+
+def _label_of(assignment: Assignment, question: Any) -> Label:
+    chosen, rejected = assignment.order
+    part = {"type": "pairwise", "outcome": "prefer", "chosen": chosen, "rejected": rejected}
+    return Label(
+        assignment=assignment,
+        comparison=assignment.comparison,
+        rater=assignment.rater,
+        question_version=question,
+        source="person",
+        order=assignment.order,
+        idempotency_key=uuid.uuid4(),
+        body_sha256="0" * 64,
+        answer={"v": 1, "parts": {"preference": {**part, "strength": "slightly"}}},
+    )
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
