@@ -192,16 +192,19 @@ class JobDir:
         return None
 
     def progress(self, progress: Progress) -> None:
+        self.end_if_fenced()
         write_atomically(self.folder / "progress.json", jsonl_line(progress))
 
     def log_metrics(self, step: int, **values: float | int | str | None) -> None:
         """Append one metrics row: {"step": S, name: value, ...}; non-finite values become null."""
+        self.end_if_fenced()
         row = {"step": step, **{name: _finite(value) for name, value in values.items()}}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(jsonl_line(row))
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write result.json, the last act of an attempt."""
+        self.end_if_fenced()
         write_atomically(self.folder / "result.json", json.dumps(result, sort_keys=True))
 
     def fail(self, sentence: str) -> None:
@@ -217,6 +220,12 @@ class JobDir:
             return not self.token or (self.root / "token").read_text("utf-8") == self.token
         except OSError:
             return False
+
+    def end_if_fenced(self) -> None:
+        """A process that was frozen while its attempt was taken away must not go on writing until
+        its watch wakes up: that was seen to be ten steps and a checkpoint."""
+        if not self.is_current():
+            os._exit(EXIT_FENCED)
 
     def _on_sigterm(self, _signal: int, _frame: FrameType | None) -> None:
         self.stop_requested.set()

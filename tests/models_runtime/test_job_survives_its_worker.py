@@ -104,6 +104,7 @@ def test_frozen_with_its_child_and_thawed_both_let_go(submit: Submit, workers: W
     Job.objects.filter(pk=job.pk).update(config={"steps": 2})
     assert resume_here(job) == "succeeded"
     before = Job.objects.filter(pk=job.pk).values().get()
+    rows = rows_written(job, attempt=1)
 
     for process in (child, worker.pid):
         os.kill(process, signal.SIGCONT)
@@ -111,6 +112,12 @@ def test_frozen_with_its_child_and_thawed_both_let_go(submit: Submit, workers: W
 
     wait_for(lambda: not is_alive(child), 5)
     assert Job.objects.filter(pk=job.pk).values().get() == before
+    assert rows_written(job, attempt=1) <= rows + 1  # it may have been frozen in mid-write
+
+
+def rows_written(job: Job, attempt: int) -> int:
+    path = jobs.folder(job) / f"attempt-{attempt}" / "metrics.jsonl"
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
 def test_of_two_workers_one_wins(submit: Submit, workers: Workers) -> None:
