@@ -13,7 +13,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["models_runtime", "labeling", "training"])
 app.conf.beat_schedule = {
     "dispatch-jobs": {"task": "models_runtime.dispatch_jobs", "schedule": 1.0},
-    "sweep-jobs": {"task": "models_runtime.sweep_jobs", "schedule": 10.0},
+    "sweep-jobs": {"task": "models_runtime.sweep_jobs", "schedule": 5.0},
     "tick": {"task": "training.tick", "schedule": 1.0},
     "release-expired": {"task": "labeling.release_expired", "schedule": 30.0},
 }
