@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import django
@@ -45,7 +46,8 @@ def main() -> None:
     Session.objects.create(session_key="signed-in", session_data="", expire_date=timezone.now())
     leave_an_output(cast.project)
     threads = [threading.Thread(target=rate, args=(who, cast.campaign)) for who in raters]
-    threads.append(threading.Thread(target=register, args=(cast.project,)))
+    register(cast.project, range(3))
+    threads.append(threading.Thread(target=register, args=(cast.project, itertools.count(3))))
     for thread in threads:
         thread.daemon = True
         thread.start()
@@ -64,10 +66,10 @@ def rate(rater: User, campaign: Campaign) -> None:
         sys.stdout.flush()
 
 
-def register(project: Project) -> None:
+def register(project: Project, numbers: Iterable[int]) -> None:
     """Checkpoints as the registry makes them: first the artefact, then the row that names it."""
     with tempfile.TemporaryDirectory() as folder:
-        for number in itertools.count():
+        for number in numbers:
             Path(folder, "model.safetensors").write_bytes(f"weights {number}".encode() * 5000)
             uri, manifest = artifacts.put_folder(Path(folder), f"weights/{number}")
             Checkpoint.objects.create(
