@@ -221,8 +221,9 @@ class Stack:
 
     def web_answers(self) -> bool:
         """Whether the web server answers with status 200."""
-        hosts = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")
-        headers = {"Host": hosts[0].strip().lstrip("."), "X-Forwarded-Proto": "https"}
+        names = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")
+        name = names[0].strip().lstrip(".").replace("*", "localhost")
+        headers = {"Host": name, "X-Forwarded-Proto": "https"}
         target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         connection = http.client.HTTPConnection(target, self.port, timeout=2)
         try:
