@@ -16,7 +16,7 @@ ITERATION = {
     "review": ("promoted", "rejected", "failed"),
     "promoted": (),
     "rejected": (),
-    "failed": ("sampling", "collecting", "training", "evaluating"),  # back to failed_from
+    "failed": ("sampling", "collecting", "training", "evaluating", "review"),  # failed_from
 }
 ASSIGNMENT = {
     "leased": ("submitted", "skipped", "expired"),
