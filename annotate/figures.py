@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from scipy import stats
+from scipy import special
 
 from annotate import charts
 from labeling import agreement, snapshots
@@ -129,9 +129,11 @@ def binomial(successes: int, n: int) -> Share:
     """A share with the exact (Clopper-Pearson) interval and the exact p that it is one half."""
     if n == 0:
         return Share(None, 0.0, 1.0, 0)
-    test = stats.binomtest(successes, n, 0.5)
-    interval = test.proportion_ci(0.95, method="exact")
-    return Share(successes / n, float(interval.low), float(interval.high), n, float(test.pvalue))
+    k, misses = successes, n - successes
+    low = float(special.betaincinv(k, misses + 1, 0.025)) if k else 0.0
+    high = float(special.betaincinv(k + 1, misses, 0.975)) if misses else 1.0
+    p = min(1.0, 2 * float(special.bdtr(min(k, misses), n, 0.5)))
+    return Share(k / n, low, high, n, p)
 
 
 def _compute(campaign: Campaign) -> Figures:

@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special  # scipy.stats would cost every web worker a second to import
 
 from labeling.judgements import Answer, Judged
 from models_runtime.records import STRENGTHS, Strength
@@ -94,7 +94,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
     """
     if n == 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(special.ndtri(0.5 + confidence / 2))
     share, shrink = successes / n, 1 + z * z / n
     middle = (share + z * z / (2 * n)) / shrink
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
@@ -178,7 +178,7 @@ def logistic_slope(correct: ArrayLike, strengths: Sequence[Strength]) -> Slope:
     x = np.column_stack([np.ones_like(step), step])
     beta, covariance = _newton(x, y)
     se = math.sqrt(covariance[1, 1])
-    p = 2 * float(stats.norm.sf(abs(beta[1]) / se))
+    p = 2 * float(special.ndtr(-abs(beta[1]) / se))
     return Slope(float(beta[0]), float(beta[1]), se, p, len(y), counts)
 
 
@@ -254,7 +254,7 @@ def _interval(v: Floats, variance: float, clusters: int, confidence: float) -> I
     if np.ptp(v) == 0 and mean in (0.0, 1.0):
         low, high = wilson(mean * clusters, clusters, confidence)
         return Interval(mean, low, high, len(v), clusters)
-    quantile = float(stats.t.ppf(0.5 + confidence / 2, clusters - 1))
+    quantile = float(special.stdtrit(clusters - 1, 0.5 + confidence / 2))
     half = quantile * math.sqrt(max(variance, 0.0))
     return Interval(mean, max(0.0, mean - half), min(1.0, mean + half), len(v), clusters)
 
