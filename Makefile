@@ -15,10 +15,10 @@ help: ## this list
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 set-up: ## the virtual environment that demo, loop and serve need
-	@bin/set-up demo
+	@.ci/set-up demo
 
 set-up-dev: ## the same, with what tests and checks need
-	@bin/set-up dev
+	@.ci/set-up dev
 
 demo: set-up ## a demo campaign to rate at once; POLICY=FOLDER brings your own model
 	@$(STACK) demo $(if $(POLICY),--policy "$(abspath $(POLICY))")

@@ -1,4 +1,4 @@
-"""bin/set-up: nothing to do when it is done, and one sentence when it cannot be."""
+""".ci/set-up: nothing to do when it is done, and one sentence when it cannot be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = ("requirements-web.txt", "requirements.txt", "constraints.txt", "require
 
 def set_up(kind: str, venv: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "bin/set-up", kind],
+        ["sh", ".ci/set-up", kind],
         cwd=ROOT,
         env={**os.environ, "VENV": str(venv), **environ},
         stdin=subprocess.DEVNULL,
