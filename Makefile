@@ -20,8 +20,8 @@ set-up: ## the virtual environment that demo, loop and serve need
 set-up-dev: ## the same, with what tests and checks need
 	@.ci/set-up dev
 
-demo: set-up ## a demo campaign to rate at once; POLICY=FOLDER brings your own model
-	@$(STACK) demo $(if $(POLICY),--policy "$(abspath $(POLICY))")
+demo: set-up ## a demo campaign to rate at once; POLICY=FOLDER or ORG/NAME brings your own model
+	@$(STACK) demo $(if $(POLICY),--policy "$(POLICY)")
 
 SEED ?= 0
 ITERATIONS ?= 3

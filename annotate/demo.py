@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import transaction
 
 from labeling import campaigns, presets, prompts
 from labeling.models import Campaign, Membership, PromptSet, User
-from models_runtime import registry, world
+from models_runtime import artifacts, registry, world
 from models_runtime.models import Checkpoint, Project
 
 POLICY_FOLDER = Path(registry.__file__).parent / "demo_policy"
@@ -53,13 +54,40 @@ def ensure_cast(project: Project) -> dict[str, str]:
     return made
 
 
-def ensure_policy(project: Project, folder: Path | None = None) -> Checkpoint:
-    """The first policy: the shipped one, or one of the user's own. Raises ValueError with a
-    sentence when the folder holds no model that can be used."""
-    folder = folder or POLICY_FOLDER
-    name = "demo-policy" if folder == POLICY_FOLDER else folder.resolve().name
+def ensure_policy(
+    project: Project,
+    source: str = "",
+    *,
+    report: Callable[[dict[str, Any]], None] = lambda progress: None,
+) -> Checkpoint:
+    """The first policy: the shipped one, or one of the user's own, a folder or a hub's ORG/NAME.
+
+    Raises ValueError with a sentence when there is no model that can be used.
+    """
+    name = _name_of(source) if source else "demo-policy"
     existing = Checkpoint.objects.filter(project=project, name=name, state="ready").first()
-    return existing or registry.register_folder(project=project, folder=folder, name=name)
+    if existing and not (source and _differs(existing, Path(source))):
+        return existing
+    return registry.register_policy(
+        project=project, source=source or str(POLICY_FOLDER), name=name, report=report
+    )
+
+
+def _name_of(source: str) -> str:
+    """A folder's own name; a name on a hub as it is."""
+    return Path(source).resolve().name if Path(source).exists() else source
+
+
+def _differs(existing: Checkpoint, folder: Path) -> bool:
+    """Whether the folder holds other files than were registered, told without reading them: a
+    start is to take seconds. What came from a hub has no folder."""
+    if "hub" in existing.facts:
+        return False
+    if not folder.is_dir():
+        return True
+    files = artifacts.files_of(folder)
+    size = sum(path.stat().st_size for path in files.values())
+    return (set(files), size) != (set(existing.manifest), existing.bytes)
 
 
 def create_campaign(

@@ -60,7 +60,7 @@ def options_from(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m annotate.stack", description=__doc__)
     parser.add_argument("mode", choices=("demo", "serve", "loop"))
     parser.add_argument("--only", default=",".join(PARTS), help="serve: parts for this machine")
-    parser.add_argument("--policy", default="", help="demo: a model folder to start from")
+    parser.add_argument("--policy", default="", help="demo: a model, FOLDER or ORG/NAME")
     known, rest = parser.parse_known_args(argv)
     only = [name.strip() for name in known.only.split(",") if name.strip()]
     if wrong := sorted(set(only) - set(PARTS)):

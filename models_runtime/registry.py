@@ -7,22 +7,22 @@ it is complete: nothing is ever half-registered.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
-from models_runtime import artifacts, audit
+from models_runtime import artifacts, audit, entries
 from models_runtime.models import Checkpoint, Job, Project
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 CODE = {".py", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".sh"}
 CHECK_SECONDS = 1800
+FETCH_SECONDS = 24 * 3600  # tens of gigabytes over a slow line; it shows its progress
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def register(
@@ -65,13 +65,19 @@ def register(
 
 
 def register_folder(
-    *, project: Project, folder: Path, name: str, actor: models.Model | None = None
+    *,
+    project: Project,
+    folder: Path,
+    name: str,
+    actor: models.Model | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> Checkpoint:
     """Check a policy's folder on the tensor side, by loading and running it once, and register
-    it. Raises ValueError with one sentence for whatever is wrong with it."""
+    it; ``origin`` is kept with its facts. Raises ValueError with one sentence for whatever is
+    wrong with it."""
     refuse_unsafe(folder)
     before = artifacts.manifest_of(folder)
-    facts = check_folder(folder)
+    facts = {**check_folder(folder), **(origin or {})}
     if artifacts.manifest_of(folder) != before:
         raise ValueError("The model folder changed while it was being checked.")
     return register(
@@ -82,23 +88,47 @@ def register_folder(
 def check_folder(folder: Path) -> dict[str, Any]:
     """The facts that ``python -m models_runtime.loading`` finds about a policy's folder, in a
     process of its own. Raises ValueError with its sentence when it refuses the folder."""
-    with tempfile.TemporaryDirectory(prefix="concord-check-") as scratch:
-        root = Path(scratch)
-        spec = {"job": 0, "kind": "check_model", "seed": 0, "config": {"checkpoint": "policy"}}
-        (root / "job.json").write_text(json.dumps(spec), encoding="utf-8")
-        row = {"name": "policy", "uri": "", "sha256": {}, "path": str(folder.resolve())}
-        (root / "inputs.json").write_text(json.dumps([row]), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "models_runtime.loading", str(root)],
-            cwd=settings.BASE_DIR,
-            env=_check_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=CHECK_SECONDS,
-            check=False,
+    return entries.run(
+        "models_runtime.loading",
+        kind="check_model",
+        config={"checkpoint": "policy"},
+        folders={"policy": folder},
+        limit=CHECK_SECONDS,
+    )
+
+
+def register_policy(
+    *,
+    project: Project,
+    source: str,
+    name: str,
+    actor: models.Model | None = None,
+    report: entries.Report = lambda progress: None,
+) -> Checkpoint:
+    """register_folder on a folder or, where there is none of that name, on what a model hub has
+    under it (ORG/NAME); ``report`` is given the download's progress.
+
+    Raises ValueError with one sentence; then nothing is registered.
+    """
+    folder = Path(source)
+    if folder.exists() or not HUB_NAME.fullmatch(source):
+        return register_folder(project=project, folder=folder, name=name, actor=actor)
+    fetched = Path(settings.DATA_DIR) / "cache" / "hub" / source.replace("/", "--")
+    found = entries.run(
+        "models_runtime.hub",
+        kind="fetch_model",
+        config={"repository": source, "to": str(fetched)},
+        online=True,
+        limit=FETCH_SECONDS,
+        report=report,
+    )
+    origin = {"hub": source, "revision": found["revision"]}
+    try:
+        return register_folder(
+            project=project, folder=fetched, name=name, actor=actor, origin=origin
         )
-        return _facts(root / "attempt-1", done)
+    finally:
+        shutil.rmtree(fetched, ignore_errors=True)
 
 
 def local_path(checkpoint: Checkpoint) -> Path:
@@ -167,19 +197,3 @@ def _insert(row: dict[str, Any], sha256: str, actor: models.Model | None) -> Che
             raise ValueError(taken) from None
         return found
     return checkpoint
-
-
-def _check_environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONCORD_", "SECRET_KEY"))}
-    return {**kept, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
-
-
-def _facts(attempt: Path, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    if done.returncode == 0:
-        facts: dict[str, Any] = json.loads((attempt / "result.json").read_text(encoding="utf-8"))
-        return facts
-    error = attempt / "error.json"
-    if error.is_file():
-        raise ValueError(json.loads(error.read_text(encoding="utf-8"))["sentence"])
-    lines = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
-    raise ValueError(f"The model could not be checked ({lines[-1][:200]}).")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate import demo
 from labeling.models import Campaign, User
-from models_runtime.jobdir import BadInput
+from models_runtime.jobdir import explain
 from training import pipeline
 
 PEOPLE_LABELS = 24
@@ -28,17 +27,18 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--policy", default="", help="a model folder of your own")
+        parser.add_argument("--policy", default="", help="a model of your own: FOLDER or ORG/NAME")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        folder = Path(options["policy"]) if options["policy"] else None
         project = demo.ensure_project()
         self._keep_logins(demo.ensure_cast(project))
         self.stdout.write("Checking the first policy ...")
         try:
-            policy = demo.ensure_policy(project, folder)
-        except (BadInput, ValueError, OSError) as error:
+            policy = demo.ensure_policy(project, options["policy"], report=self._report)
+        except ValueError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(explain(error, settings.DATA_DIR)[1]) from error
         if Campaign.objects.filter(project=project, first_policy=policy).exists():
             return
         lead = User.objects.get(username="lead")
@@ -51,6 +51,11 @@ class Command(BaseCommand):
         )
         pipeline.start_iteration(campaign, actor=lead)
         self.stdout.write(f"The campaign {campaign.name!r} is open; its first iteration samples.")
+
+    def _report(self, progress: dict[str, Any]) -> None:
+        if progress.get("total"):
+            self.stdout.write("Fetching: {done} of {total} {unit}.".format(**progress))
+            self.stdout.flush()
 
     def _keep_logins(self, made: dict[str, str]) -> None:
         """Passwords are shown at every start, so they lie in a file only this user can read."""

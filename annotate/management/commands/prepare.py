@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("mode", choices=("demo", "serve", "loop"))
         parser.add_argument("--ready", type=int, help="descriptor to tell the launcher on")
         parser.add_argument("--wait", action="store_true", help="wait for another's migrations")
-        parser.add_argument("--policy", default="", help="demo: a model folder")
+        parser.add_argument("--policy", default="", help="demo: a model, FOLDER or ORG/NAME")
 
     def handle(self, *, mode: str, ready: int | None, wait: bool, policy: str, **_: Any) -> None:
         with one_sentence():

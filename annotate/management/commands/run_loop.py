@@ -14,12 +14,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import demo, loop_report
 from labeling import simulation
 from labeling.models import Campaign, Iteration
-from models_runtime.jobdir import BadInput, write_atomically
+from models_runtime.jobdir import explain, write_atomically
 from training import pipeline
 
 POLL_SECONDS = 0.5
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--report", default="", help="write the figures to this JSON file")
         parser.add_argument("--method", default="raft", help="training method of the policy")
         parser.add_argument("--labels", type=int, default=700, help="comparisons an iteration")
-        parser.add_argument("--policy", default="", help="a model folder of your own")
+        parser.add_argument("--policy", default="", help="a model of your own: FOLDER or ORG/NAME")
         parser.add_argument("--timeout", type=int, default=3600, help="seconds an iteration")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,12 +63,13 @@ class Command(BaseCommand):
             self._write(options["report"], report)
 
     def _campaign(self, options: dict[str, Any]) -> Campaign:
-        folder = Path(options["policy"]) if options["policy"] else None
         project = demo.ensure_project("loop", "Unattended loop")
         try:
-            policy = demo.ensure_policy(project, folder)
-        except (BadInput, ValueError, OSError) as error:
+            policy = demo.ensure_policy(project, options["policy"])
+        except ValueError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(explain(error, settings.DATA_DIR)[1]) from error
         return demo.create_campaign(
             project=project,
             policy=policy,

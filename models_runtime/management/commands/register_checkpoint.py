@@ -1,4 +1,4 @@
-"""``python manage.py register_checkpoint FOLDER --name N``: a policy of one's own."""
+"""``python manage.py register_checkpoint FOLDER|ORG/NAME --name N``: a policy of one's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from models_runtime import registry
@@ -14,26 +15,32 @@ from models_runtime.models import Project
 
 
 class Command(BaseCommand):
-    help = "Check a folder with a causal language model (safetensors) and register it as a policy."
+    help = (
+        "Check a causal language model (safetensors) and register it as a policy: a folder's or, "
+        "where a model hub is reachable, the hub's ORG/NAME."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", type=Path)
+        parser.add_argument("source", metavar="FOLDER|ORG/NAME")
         parser.add_argument("--name", required=True)
         parser.add_argument("--project", default="", help="its slug; not needed if there is one")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        folder: Path = options["folder"]
+    def handle(self, *args: Any, source: str, name: str, **options: Any) -> None:
         project = _project(options["project"])
         try:
-            checkpoint = registry.register_folder(
-                project=project, folder=folder, name=options["name"]
+            checkpoint = registry.register_policy(
+                project=project, source=source, name=name, report=self._report
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(explain(error, folder)[1]) from error
+            raise CommandError(explain(error, Path(settings.DATA_DIR))[1]) from error
         size = checkpoint.facts.get("parameters", 0)
         self.stdout.write(f"{checkpoint.name}: checkpoint {checkpoint.pk}, {size:,} parameters.")
+
+    def _report(self, progress: dict[str, Any]) -> None:
+        if progress.get("total"):
+            self.stdout.write("Fetching: {done} of {total} {unit}.".format(**progress))
 
 
 def _project(slug: str) -> Project:
