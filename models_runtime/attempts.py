@@ -8,6 +8,7 @@ nothing and goes. The child is kept on a leash by the same rule, see models_runt
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import signal
@@ -290,12 +291,16 @@ def _steps(folder: Path) -> int:
 
 
 def _end(job: Job, to: str, where: Q, **changes: Any) -> str:
-    """Leave the running state: a new token fences whoever still holds the old one."""
-    before = job.state
+    """Leave the running state: a new token fences whoever still holds the old one.
+
+    Where the transaction is lost, job keeps the state and token that the database still has, so
+    that the ending can be stored again.
+    """
+    before, row = job.state, copy.copy(job)
     finished = None if to == "queued" else timezone.now()
     with transaction.atomic():
         states.advance(
-            job, to, where=where, token=uuid.uuid4(), worker="", finished_at=finished, **changes
+            row, to, where=where, token=uuid.uuid4(), worker="", finished_at=finished, **changes
         )
         metrics.relay(job.pk, job.attempt, attempt_folder(job))  # after the token: not if fenced
         audit.record(

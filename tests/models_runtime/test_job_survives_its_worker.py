@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from models_runtime import jobs
@@ -229,6 +230,24 @@ def test_database_away_for_a_moment_ends_nothing(
     wait_for(lambda: Job.objects.get(pk=job.pk).state == "succeeded")
     job.refresh_from_db()
     assert job.attempt == 1
+
+
+def test_database_lost_between_the_ending_and_its_commit_loses_no_result(submit: Submit) -> None:
+    """The move is rolled back; the worker that did the work stores it again."""
+    job, moves = submit(steps=2), []
+
+    def lose_once(execute: Any, sql: str, *rest: Any) -> Any:
+        if 'SET "state"' in sql and "succeeded" in str(rest[0]):
+            moves.append(sql)
+        elif len(moves) == 1 and sql.startswith("INSERT") and "auditevent" in sql:
+            raise OperationalError("the connection is gone")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(lose_once):
+        assert jobs.execute(job.pk) == "succeeded"
+    assert len(moves) == 2
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.result["sum"]) == ("succeeded", 1, 3)
 
 
 def silent(job: Job, ago: timedelta) -> None:
