@@ -89,12 +89,17 @@ def _held(
     """A card this rater has had and not finished, its lease renewed."""
     unfinished = Q(state="leased") | Q(state="expired", comparison__slots_left__gt=0)
     rows = Assignment.objects.filter(
-        unfinished, _open_to(rater, campaign, "comparison__"), rater=rater
+        unfinished,
+        _open_to(rater, campaign, "comparison__"),
+        rater=rater,
+        state__in=("leased", "expired"),  # for the index: the OR above reads all they ever did
     )
     if besides is not None:
         rows = rows.exclude(pk=besides.pk)
     # "leased" sorts after "expired", and comes first.
-    for assignment in rows.select_related("comparison__campaign").order_by("-state", "id"):
+    for assignment in rows.select_related(
+        "comparison__campaign__question", "comparison__prompt"
+    ).order_by("-state", "id"):
         if _renew(assignment, now):
             return assignment
     return None
@@ -116,7 +121,7 @@ def _lease_new(rater: User, campaign: Campaign, now: datetime) -> Assignment | N
     had = Assignment.objects.filter(comparison=OuterRef("pk"), rater=rater)
     queue = (
         Comparison.objects.filter(_open_to(rater, campaign), ~Exists(had), slots_left__gt=0)
-        .select_related("campaign")
+        .select_related("campaign__question", "prompt")
         .order_by("-priority", "shuffle", "id")
     )
     # Each lost race means that somebody else got a slot, so this ends.

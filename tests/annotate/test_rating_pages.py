@@ -222,7 +222,7 @@ def test_submitting_asks_the_database_no_more_than_it_must(
     """Session and user 2, the assignment 1, its label 8, the next lease 8, progress 2, the
     card's texts, prompt and flags 3. Exact, since every answer costs it."""
     address = card(rater)
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(23):
         send(rater, address)
 
 

@@ -1,0 +1,47 @@
+"""A claim costs the same however much the rater has answered already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from annotate.bench import scene
+from labeling import leases
+from labeling.models import Campaign, User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_earlier_answers_cost_the_next_claim_nothing() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("counts the steps of SQLite's virtual machine")
+    campaign = scene.build(scene.Shape(comparisons=400, raters=2, answered=0.75))
+    newcomer = User.objects.create(username="newcomer")
+    fresh = steps(lambda: claim(newcomer, campaign))
+    veteran = User.objects.get(username="rater0")
+    assert veteran.assignments.count() == 150
+    assert steps(lambda: claim(veteran, campaign)) < 1.2 * fresh
+
+
+def claim(rater: User, campaign: Campaign) -> None:
+    assert leases.claim_next(rater=rater, campaign=campaign) is not None
+
+
+def steps(act: Callable[[], None]) -> int:
+    """How many instructions SQLite's virtual machine runs during act; the same every time."""
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(count, 1)
+    try:
+        act()
+    finally:
+        connection.connection.set_progress_handler(None, 1)
+    return counted
