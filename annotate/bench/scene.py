@@ -112,7 +112,11 @@ def _iteration(campaign: Campaign, shape: Shape) -> Iteration:
     target = shape.comparisons * shape.overlap
     plan = asdict(Plan(comparisons=shape.comparisons, target_labels=target))
     return Iteration.objects.create(
-        campaign=campaign, number=1, state="collecting", plan=plan, policy=campaign.first_policy
+        campaign=campaign,
+        number=1,
+        state="collecting",
+        plan=plan,
+        policy=campaign.first_policy,  # type: ignore[misc]
     )
 
 
@@ -151,7 +155,7 @@ def _comparisons(iteration: Iteration, shape: Shape) -> list[Comparison]:
         ),
     )
     for comparison, pair in zip(comparisons, pairs, strict=True):
-        comparison.sides = [side.pk for side in pair]  # type: ignore[attr-defined]
+        comparison.sides = [side.pk for side in pair]
     return comparisons
 
 
