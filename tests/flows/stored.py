@@ -90,9 +90,6 @@ FAULTS = {
         SELECT a.id, a.state FROM labeling_assignment a
         WHERE (a.state = 'submitted') <> EXISTS
             (SELECT 1 FROM ({IN_FORCE}) l WHERE l.assignment_id = a.id)""",
-    "two cards in one rater's hands": """
-        SELECT rater_id, count(*) FROM labeling_assignment WHERE state = 'leased'
-        GROUP BY rater_id HAVING count(*) > 1""",
     "the iteration's tally": f"""
         SELECT i.id, i.labels_people FROM labeling_iteration i
         WHERE i.labels_people <> (SELECT count(*) FROM ({IN_FORCE}) l
