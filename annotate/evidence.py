@@ -220,7 +220,8 @@ def _prompts(iteration: Iteration) -> Node:
 
 def _samples(iteration: Iteration) -> Node:
     batch = iteration.batches.select_related("job").first()
-    done = Completion.objects.filter(batch__iteration=iteration).count()
+    taken_in = {"batch__iteration": iteration, "batch__ingested_at__isnull": False}
+    done = Completion.objects.filter(**taken_in).count()
     notes = []
     if batch:
         names = Checkpoint.objects.in_bulk([row["checkpoint"] for row in batch.samplers])

@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ COMPLETIONS, EMBEDDINGS = "completions.jsonl", "embeddings.npy"
 JUDGE_SHARE = 1 / 3  # of items: their labels train the reward model that judges
 ACROSS_SHARE = 0.2  # of comparisons, when two checkpoints were sampled: one against the other
 FOR_PEOPLE_PRIORITY = 10
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 250  # written in some 20 ms; raters' answers wait no longer
 
 Identity = tuple[int, int, int]  # prompt id, sampler index, sample index
 Candidates = dict[int, list[Candidate]]  # by prompt id
@@ -54,33 +54,38 @@ class Chosen:
 def ingest(batch: SamplingBatch, folder: Path) -> dict[str, int]:
     """Completions of a finished sample job as rows, rendered, identical texts linked.
 
-    folder holds completions.jsonl. Returns {"completions", "duplicates", "unfinished", "empty"}.
-    Raises ValueError when the file names a prompt that is not the campaign's.
+    Rendering takes milliseconds a text, so it is done outside any transaction, and rows go in by
+    short ones, a prompt's together; until ingested_at is set nobody is shown one. folder holds
+    completions.jsonl. Returns {"completions", "duplicates", "unfinished", "empty"}. Raises
+    ValueError when the file names a prompt that is not the campaign's.
     """
-    with transaction.atomic():
-        batch = SamplingBatch.objects.select_for_update().get(pk=batch.pk)
-        if batch.ingested_at is None:
-            rows = _completions(batch, _records(folder))
-            batch.counts = _insert_completions(rows)
-            batch.ingested_at = timezone.now()
-            batch.save(update_fields=["counts", "ingested_at"])
+    batch = SamplingBatch.objects.select_related("iteration").get(pk=batch.pk)
+    if batch.ingested_at is None:
+        records = _records(folder)
+        _refuse_strangers(batch, records)
+        present = set(batch.completions.values_list("prompt", flat=True).distinct())
+        for chunk in _chunks([row for row in records if row.prompt_id not in present]):
+            _insert_completions(batch, _completions(batch, chunk))
+        _finish(batch, _counts(records))
     return batch.counts
 
 
 def build(iteration: Iteration, folder: Path) -> int:
     """Open the comparisons that the iteration's plan asks for, or as many as there are pairs.
 
+    Pairs are chosen outside any transaction, always the same ones, and inserted by short ones.
     folder holds the sample job's embeddings.npy where the plan's strategy needs one. Returns how
     many the iteration has. Raises ValueError for a strategy that cannot be followed.
     """
-    with transaction.atomic():
-        iteration = Iteration.objects.select_for_update().get(pk=iteration.pk)
-        if already := iteration.comparisons.count():
-            return already
-        plan = plan_of(iteration)
-        draw = random.Random(f"pairs/{plan.seed}/{iteration.number}")
-        chosen = select(_candidates(iteration, folder), plan, draw)
-        return _open(iteration, plan, chosen, draw)
+    iteration = Iteration.objects.select_related("campaign").get(pk=iteration.pk)
+    plan = plan_of(iteration)
+    draw = random.Random(f"pairs/{plan.seed}/{iteration.number}")
+    chosen = select(_candidates(iteration, folder), plan, draw)
+    rows = _comparisons(iteration, plan, chosen, draw)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        _insert_comparisons(iteration, start, rows[part], chosen[part])
+    return iteration.comparisons.count()
 
 
 def select(
@@ -163,7 +168,10 @@ def _take(
     return kept
 
 
-def _open(iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.Random) -> int:
+def _comparisons(
+    iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.Random
+) -> list[Comparison]:
+    """A row not yet in the database for each pair."""
     items = dict(
         Prompt.objects.filter(pk__in={c.prompt for c in chosen}).values_list("pk", "item")
     )
@@ -172,7 +180,7 @@ def _open(iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.R
     people = set(places[: plan.people_only])
     twice = set(draw.sample(places, round(len(places) * plan.double_share)))
     once = iteration.campaign.labels_per_comparison
-    rows = [
+    return [
         _comparison(
             iteration,
             one,
@@ -183,9 +191,18 @@ def _open(iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.R
         )
         for place, one in enumerate(chosen)
     ]
-    Comparison.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
-    ComparisonCompletion.objects.bulk_create(_members(rows, chosen), batch_size=ROWS_AT_ONCE)
-    return len(rows)
+
+
+def _insert_comparisons(
+    iteration: Iteration, start: int, rows: list[Comparison], chosen: list[Chosen]
+) -> None:
+    """Insert the rows that come at place start, unless they, or later ones, are there."""
+    with transaction.atomic():
+        Iteration.objects.select_for_update().only("pk").get(pk=iteration.pk)
+        if iteration.comparisons.count() > start:
+            return
+        Comparison.objects.bulk_create(rows)
+        ComparisonCompletion.objects.bulk_create(_members(rows, chosen))
 
 
 def _comparison(
@@ -229,13 +246,27 @@ def _records(folder: Path) -> list[CompletionRecord]:
     return sorted(rows, key=lambda row: (row.prompt_id, row.sampler, row.index))
 
 
+def _refuse_strangers(batch: SamplingBatch, records: list[CompletionRecord]) -> None:
+    campaign = batch.iteration.campaign_id
+    known = Prompt.objects.filter(prompt_set__campaign=campaign).values_list("pk", flat=True)
+    if strangers := {row.prompt_id for row in records} - set(known):
+        raise ValueError(f"The samples answer prompt {min(strangers)}, not one of the campaign's.")
+
+
+def _chunks(records: list[CompletionRecord]) -> Iterator[list[CompletionRecord]]:
+    """Sorted records in chunks of some ROWS_AT_ONCE, no prompt in two of them."""
+    chunk: list[CompletionRecord] = []
+    for _, rows in groupby(records, lambda row: row.prompt_id):
+        chunk += rows
+        if len(chunk) >= ROWS_AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
 def _completions(batch: SamplingBatch, records: list[CompletionRecord]) -> list[Completion]:
     """Rows not yet in the database, in their records' order; each distinct text rendered once."""
-    iteration = batch.iteration
-    known = Prompt.objects.filter(prompt_set__campaign=iteration.campaign_id)
-    strangers = {row.prompt_id for row in records} - set(known.values_list("pk", flat=True))
-    if strangers:
-        raise ValueError(f"The samples answer prompt {min(strangers)}, not one of the campaign's.")
     html = {text: rendering.render(text) for text in {row.text for row in records}}
     return [
         Completion(
@@ -250,7 +281,7 @@ def _completions(batch: SamplingBatch, records: list[CompletionRecord]) -> list[
             finish_reason=row.finish_reason,
             token_count=row.token_count,
             seed=row.seed,
-            **_provenance(batch.samplers[row.sampler], iteration),
+            **_provenance(batch.samplers[row.sampler], batch.iteration),
         )
         for row in records
     ]
@@ -267,29 +298,47 @@ def _provenance(sampler: dict[str, Any], iteration: Iteration) -> dict[str, Any]
     }
 
 
-def _insert_completions(rows: list[Completion]) -> dict[str, int]:
-    """Insert; of identical texts of a prompt, the later ones point to the first."""
-    first: dict[tuple[int, str], Completion] = {}
-    for row in rows:
-        first.setdefault((row.prompt_id, row.text_sha256), row)
-    originals = list(first.values())
-    Completion.objects.bulk_create(originals, batch_size=ROWS_AT_ONCE)
-    copies = [row for row in rows if row.pk is None]
-    for row in copies:
-        row.duplicate_of = first[(row.prompt_id, row.text_sha256)]
-    Completion.objects.bulk_create(copies, batch_size=ROWS_AT_ONCE)
+def _insert_completions(batch: SamplingBatch, rows: list[Completion]) -> None:
+    """Insert the rows of prompts that have none yet: another worker may do the same. Of
+    identical texts of a prompt, the later ones point to the first."""
+    with transaction.atomic():
+        SamplingBatch.objects.select_for_update().only("pk").get(pk=batch.pk)
+        there = batch.completions.filter(prompt__in={row.prompt_id for row in rows})
+        present = set(there.values_list("prompt", flat=True))
+        first: dict[tuple[int, str], Completion] = {}
+        rows = [row for row in rows if row.prompt_id not in present]
+        for row in rows:
+            first.setdefault((row.prompt_id, row.text_sha256), row)
+        Completion.objects.bulk_create(first.values())
+        copies = [row for row in rows if row.pk is None]
+        for row in copies:
+            row.duplicate_of = first[(row.prompt_id, row.text_sha256)]
+        Completion.objects.bulk_create(copies)
+
+
+def _counts(records: list[CompletionRecord]) -> dict[str, int]:
     return {
-        "completions": len(rows),
-        "duplicates": len(copies),
-        "unfinished": sum(row.finish_reason == "length" for row in rows),
-        "empty": sum(not row.text.strip() for row in rows),
+        "completions": len(records),
+        "duplicates": len(records) - len({(row.prompt_id, row.text) for row in records}),
+        "unfinished": sum(row.finish_reason == "length" for row in records),
+        "empty": sum(not row.text.strip() for row in records),
     }
+
+
+def _finish(batch: SamplingBatch, counts: dict[str, int]) -> None:
+    batch.counts, batch.ingested_at = counts, timezone.now()
+    rows = SamplingBatch.objects.filter(pk=batch.pk, ingested_at__isnull=True)
+    rows.update(counts=batch.counts, ingested_at=batch.ingested_at)
 
 
 def _candidates(iteration: Iteration, folder: Path) -> Candidates:
     """Every completion of the iteration that raters could be shown, by prompt."""
     vectors = _embeddings(folder)
-    rows = Completion.objects.filter(batch__iteration=iteration, state="done").order_by("id")
+    taken_in = {"batch__iteration": iteration, "batch__ingested_at__isnull": False}
+    # By identity and not by id: an ingest taken up again must offer the same pairs.
+    rows = Completion.objects.filter(**taken_in, state="done").order_by(
+        "prompt", "sampler_index", "sample_index"
+    )
     found: Candidates = defaultdict(list)
     for pk, prompt, sampler, sample, sha, checkpoint in rows.values_list(
         "pk", "prompt", "sampler_index", "sample_index", "text_sha256", "checkpoint"

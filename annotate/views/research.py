@@ -331,7 +331,8 @@ def _prompt_rows(row: Iteration) -> tuple[str, Any]:
 
 
 def _sample_rows(row: Iteration) -> tuple[str, Any]:
-    found = Completion.objects.filter(batch__iteration=row).order_by("prompt_id", "id")
+    taken_in = {"batch__iteration": row, "batch__ingested_at__isnull": False}
+    found = Completion.objects.filter(**taken_in).order_by("prompt_id", "id")
     return _("Samples"), found.select_related("prompt", "checkpoint")
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
 
-from labeling import comparisons
+from labeling import comparisons, rendering
 from labeling.iterations import Plan
-from labeling.models import Comparison, Completion, Iteration, SamplingBatch
+from labeling.models import (
+    Comparison,
+    ComparisonCompletion,
+    Completion,
+    Iteration,
+    SamplingBatch,
+)
 from models_runtime.models import Checkpoint, Job
 from models_runtime.records import CompletionRecord, jsonl_line
 from tests import factories
@@ -80,6 +89,54 @@ def test_ingesting_twice_inserts_once(sampled: Sampled) -> None:
     first = comparisons.ingest(sampled.batch, sampled.folder)
     assert comparisons.ingest(sampled.batch, sampled.folder) == first
     assert Completion.objects.count() == PROMPTS * 2 * K
+
+
+def test_an_ingest_that_was_killed_is_taken_up_and_hidden_until_it_is_whole(
+    sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparisons, "ROWS_AT_ONCE", 40)
+    with monkeypatch.context() as patch:
+        _fail_at(patch, 3, rendering, "render", distinct=2 * K - 1)
+        with pytest.raises(KeyboardInterrupt):
+            comparisons.ingest(sampled.batch, sampled.folder)
+    assert Completion.objects.count() == 80
+    assert comparisons.build(sampled.iteration, sampled.folder) == 0
+    counts = comparisons.ingest(sampled.batch, sampled.folder)
+    assert (counts["completions"], counts["duplicates"]) == (PROMPTS * 2 * K, PROMPTS)
+    assert Completion.objects.count() == PROMPTS * 2 * K
+    assert Completion.objects.exclude(duplicate_of=None).count() == PROMPTS
+
+
+def test_a_build_that_was_killed_opens_the_same_comparisons(
+    sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparisons, "ROWS_AT_ONCE", 30)
+    whole = [_spelled(c) for c in _build(sampled, comparisons=100)]
+    ComparisonCompletion.objects.all().delete()
+    Comparison.objects.all().delete()
+    with monkeypatch.context() as patch:
+        _fail_at(patch, 3, comparisons, "_members")
+        with pytest.raises(KeyboardInterrupt):
+            comparisons.build(sampled.iteration, sampled.folder)
+    assert Comparison.objects.count() == 60
+    assert [_spelled(c) for c in _build(sampled, comparisons=100)] == whole
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_while_texts_are_rendered_and_pairs_are_chosen(
+    sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite a transaction that writes holds up every answer and every heartbeat."""
+    inside: list[bool] = []
+    for module, name in (
+        (rendering, "render"),
+        (comparisons, "select"),
+        (comparisons, "_records"),
+    ):
+        _watch(monkeypatch, module, name, lambda: inside.append(connection.in_atomic_block))
+    _build(sampled, comparisons=20)
+    assert len(inside) == 2 + 2 * K - 1  # distinct texts
+    assert not any(inside)
 
 
 def test_samples_of_somebody_elses_prompt_are_refused_whole(sampled: Sampled) -> None:
@@ -178,6 +235,37 @@ def _build(sampled: Sampled, **plan: Any) -> list[Comparison]:
     comparisons.build(sampled.iteration, sampled.folder)
     rows = Comparison.objects.select_related("prompt").prefetch_related("items__completion")
     return list(rows.order_by("id"))
+
+
+def _spelled(one: Comparison) -> tuple[Any, ...]:
+    """All that was drawn about a comparison."""
+    ids = [item.completion_id for item in one.items.all()]
+    return (ids, one.overlap, one.audience, one.priority, one.fold, one.shuffle, one.strategy)
+
+
+def _watch(
+    patch: pytest.MonkeyPatch, module: Any, name: str, before: Callable[[], object]
+) -> None:
+    original = getattr(module, name)
+
+    def watched(*args: Any) -> Any:
+        before()
+        return original(*args)
+
+    patch.setattr(module, name, watched)
+
+
+def _fail_at(
+    patch: pytest.MonkeyPatch, part: int, module: Any, name: str, distinct: int = 1
+) -> None:
+    """Be killed in the call that begins the numbered part; a part has ``distinct`` calls."""
+    calls = itertools.count(1)
+
+    def fail() -> None:
+        if next(calls) > (part - 1) * distinct:
+            raise KeyboardInterrupt
+
+    _watch(patch, module, name, fail)
 
 
 def _record(prompt: int, sampler: int, index: int) -> CompletionRecord:
