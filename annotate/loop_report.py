@@ -12,6 +12,7 @@ from labeling import agreement, snapshots
 from labeling.models import Iteration
 from models_runtime import jobs
 from models_runtime.models import Job
+from models_runtime.records import STRENGTHS
 from training.models import Evaluation
 
 POLICY_FIGURES = (
@@ -77,6 +78,35 @@ def figures(iteration: Iteration) -> dict[str, Any]:
     }
 
 
+def strength_slope(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Does reward-model correctness rise with rated strength? Counts and accuracy by strength,
+    and the slope of a logistic regression with its p, over the pairs of all iterations."""
+    pairs = [
+        pair
+        for report in reports
+        for iteration in report["iterations"]
+        for pair in iteration["reward_model"]["pairs"]
+    ]
+    found = agreement.logistic_slope(
+        [pair["correct"] for pair in pairs], [pair["strength"] for pair in pairs]
+    )
+    by_strength = {name: [p for p in pairs if p["strength"] == name] for name in STRENGTHS}
+    return {
+        "n": len(pairs),
+        "slope": _number(found.slope),
+        "standard_error": _number(found.se),
+        "p": _number(found.p),
+        "by_strength": {
+            name: {"n": len(rows), "accuracy": _mean([row["correct"] for row in rows])}
+            for name, rows in by_strength.items()
+        },
+    }
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
 def agreement_of(iteration: Iteration) -> dict[str, Any]:
     """Of two simulated raters on one comparison, how often they prefer the same completion."""
     rows = snapshots.judged(iteration.campaign, only=iteration.number)
@@ -106,7 +136,12 @@ def _reward_model(iteration: Iteration) -> dict[str, Any]:
         **{name: metrics[name] for name in ("n", "accuracy", "accuracy_by_strength")},
         "this_iteration": metrics["this_iteration"],
         "length_baseline": metrics["length_baseline"],
-        "pairs": [{"strength": p["strength"], "correct": p["correct"]} for p in pairs],
+        # This iteration's own: a pair counts once, however many reports are pooled.
+        "pairs": [
+            {name: pair[name] for name in ("comparison_id", "strength", "correct")}
+            for pair in pairs
+            if pair["iteration"] == iteration.number
+        ],
     }
 
 

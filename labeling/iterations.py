@@ -89,9 +89,11 @@ def current_policy(campaign: Campaign) -> Checkpoint | None:
 def create(*, campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
     """The campaign's next iteration, in draft, its plan frozen from the campaign's.
 
-    Raises ValueError when there is no policy, when the plan has an unknown setting, or while
-    another iteration is still under way.
+    Raises ValueError when the campaign is not open or has no policy, when the plan has an unknown
+    setting, or while another iteration is still under way.
     """
+    if campaign.state != "open":
+        raise ValueError(f"The campaign is {campaign.state}: open it first.")
     policy = current_policy(campaign)
     if policy is None:
         raise ValueError("The campaign has no first policy yet: register a checkpoint for it.")
@@ -124,6 +126,7 @@ def advance(
 
 def fail(iteration: Iteration, sentence: str) -> None:
     """Stop an iteration that cannot go on; it remembers from where, so that retry returns."""
+    iteration.refresh_from_db(fields=["state"])  # a step that was rolled back left it ahead
     advance(
         iteration, "failed", reason=sentence[:500], failed_from=iteration.state, error=sentence
     )

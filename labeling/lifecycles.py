@@ -16,7 +16,8 @@ ITERATION = {
     "review": ("promoted", "rejected", "failed"),
     "promoted": (),
     "rejected": (),
-    "failed": ("sampling", "collecting", "training", "evaluating", "review"),  # failed_from
+    # Retried, back to where it failed from, or given up: only then may the next one start.
+    "failed": ("sampling", "collecting", "training", "evaluating", "review", "rejected"),
 }
 ASSIGNMENT = {
     "leased": ("submitted", "skipped", "expired"),
@@ -33,6 +34,7 @@ COMPLETION = {
     "pending": ("partial", "done", "failed"),
     "partial": ("done", "failed"),
     "done": (),
-    "failed": ("pending",),
+    # Retried, back to where it failed from, or given up: only then may the next one start.
+    "failed": ("sampling", "collecting", "training", "evaluating", "review", "rejected"),
 }
 IMPORT_BATCH = {"staged": ("live", "discarded"), "live": ("discarded",), "discarded": ()}

@@ -49,6 +49,7 @@ from models_runtime.records import (
     SnapshotCompletion,
     jsonl_line,
     to_dict,
+    under_system,
 )
 
 FORMAT = 1
@@ -261,6 +262,12 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
     }
 
 
+def _shared_system_prompt(row: Judged) -> str:
+    """What every answer of the comparison was asked under; none where they differ."""
+    asked = {completion.system_prompt for completion in row.completions}
+    return asked.pop() if len(asked) == 1 else ""
+
+
 def _record(row: Judged, verdict: Verdict) -> PreferenceRecord:
     return PreferenceRecord(
         comparison_id=row.comparison,
@@ -269,7 +276,7 @@ def _record(row: Judged, verdict: Verdict) -> PreferenceRecord:
         item=row.item,
         split=row.split,
         fold=row.fold,
-        messages=row.messages,
+        messages=under_system(row.messages, _shared_system_prompt(row)),
         completions=[
             SnapshotCompletion(
                 c.id, c.text, c.checkpoint, cast(FinishReason, c.finish_reason), c.on_policy

@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from models_runtime import chat
-from models_runtime.records import FinishReason, Message, PromptRecord, Sampler
+from models_runtime.records import FinishReason, PromptRecord, Sampler, under_system
 
 BURST = 8  # tokens between two looks at which rows are finished
 
@@ -95,7 +95,9 @@ class LocalBackend:
         room = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
         room = max(1, room - sampler.max_new_tokens)
         for prompt in prompts:
-            ids = chat.encode_prompt(self.tokenizer, with_system(prompt, sampler.system_prompt))
+            ids = chat.encode_prompt(
+                self.tokenizer, under_system(prompt.messages, sampler.system_prompt)
+            )
             cut = max(0, len(ids) - room)
             for index in range(sampler.k):
                 yield _Wanted(prompt.id, index, ids[cut:], cut)
@@ -245,12 +247,6 @@ def uniforms(key: str, count: int) -> np.ndarray:
     """count float64 numbers in [0, 1) that only key decides (counter-based Philox)."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=seed)).random(count)
-
-
-def with_system(prompt: PromptRecord, system_prompt: str) -> list[Message]:
-    if not system_prompt:
-        return prompt.messages
-    return [{"role": "system", "content": system_prompt}, *prompt.messages]
 
 
 BACKENDS: dict[str, Callable[..., Backend]] = {"local": LocalBackend}

@@ -148,6 +148,13 @@ class Progress:
     note: str = ""
 
 
+def under_system(messages: list[Message], system_prompt: str) -> list[Message]:
+    """The conversation with the system prompt it was answered under; one of its own stays."""
+    if not system_prompt or (messages and messages[0]["role"] == "system"):
+        return messages
+    return [{"role": "system", "content": system_prompt}, *messages]
+
+
 def to_dict(record: Any) -> dict[str, Any]:
     """A record as JSON-ready data."""
     return dataclasses.asdict(record)

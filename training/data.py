@@ -59,6 +59,9 @@ class Group:
     pairs: list[Pair] = field(default_factory=list)
 
 
+DEMONSTRATIONS = "demonstrations.jsonl"
+
+
 @dataclass(frozen=True)
 class Demonstration:
     """A line of ``demonstrations.jsonl``: an answer that somebody wrote or approved."""
@@ -105,7 +108,7 @@ def read_preferences(snapshot: Path) -> list[PreferenceRecord]:
 
 def read_demonstrations(snapshot: Path) -> list[Demonstration]:
     """demonstrations.jsonl of a snapshot folder. Raises BadInput when absent or malformed."""
-    return _read(snapshot / "demonstrations.jsonl", Demonstration)
+    return _read(snapshot / DEMONSTRATIONS, Demonstration)
 
 
 def _read(path: Path, kind: type[T]) -> list[T]:

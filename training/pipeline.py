@@ -7,19 +7,20 @@ delivery: the next tick goes on from the rows.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from labeling import comparisons, iterations, snapshots
-from labeling.iterations import plan_of
+from labeling.iterations import Plan, plan_of
 from labeling.models import Campaign, Iteration, SamplingBatch, User
-from models_runtime import jobs
+from models_runtime import jobs, pairing
 from models_runtime.models import Checkpoint, Job
 from models_runtime.states import StaleState
 from training import configs, runs
@@ -42,28 +43,55 @@ def tick() -> None:
 
 def step(iteration: Iteration) -> None:
     """Take one iteration's next step, unless somebody else is taking it."""
-    if not _claim_step(iteration):
+    until = _claim_step(iteration)
+    if until is None:
         return
     try:
         STEPS[iteration.state](iteration)
     except StaleState:
         log.info("iteration %s moved meanwhile", iteration.pk)
-    except (ValueError, OSError) as error:
+    except (OperationalError, InterfaceError):
+        log.exception("iteration %s: the database was away; the next tick goes on", iteration.pk)
+    except ValueError as error:
         iterations.fail(iteration, str(error))
+    except OSError as error:
+        iterations.fail(iteration, _of_files(error))
     except Exception as error:
         log.exception("iteration %s failed", iteration.pk)
         iterations.fail(iteration, f"The loop met an error of its own: {error!r}.")
     finally:
-        Iteration.objects.filter(pk=iteration.pk).update(step_until=None)
+        Iteration.objects.filter(pk=iteration.pk, step_until=until).update(step_until=None)
+
+
+def _of_files(error: OSError) -> str:
+    """What went wrong with files, for a person; retry goes on from here."""
+    if is_full(error):
+        return "The disk is full: free some space, then retry."
+    named = f" {Path(error.filename).name}" if error.filename else ""
+    return f"The loop could not use a file{named}: {error.strerror or error}."
 
 
 def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
-    """Create the campaign's next iteration and set it going. Raises ValueError, one sentence."""
-    iteration = iterations.create(campaign=campaign, actor=actor, **overrides)
-    plan = plan_of(iteration)
-    configs.parse(plan.method, plan.options)
-    iterations.advance(iteration, "sampling", actor=actor)
+    """Create the campaign's next iteration and set it going. Raises ValueError, one sentence,
+    for whatever in its plan could not be carried out later."""
+    check_plan(iterations.parse_plan({**campaign.plan, **overrides}))
+    with transaction.atomic():
+        iteration = iterations.create(campaign=campaign, actor=actor, **overrides)
+        iterations.advance(iteration, "sampling", actor=actor)
     return iteration
+
+
+def check_plan(plan: Plan) -> None:
+    """Refuse now what a step would trip over after people have labelled. Raises ValueError."""
+    configs.parse(plan.method, plan.options)
+    configs.parse("reward", {"margin": plan.margin, **plan.reward})
+    configs.parse_evaluation({**plan.evaluation, "guards": plan.guards})
+    if plan.strategy not in pairing.STRATEGIES:
+        raise ValueError(f"There is no way of selecting pairs named {plan.strategy}.")
+    if plan.start_training not in ("auto", "person"):
+        raise ValueError("Training starts by auto or by a person.")
+    if plan.k < 1 or plan.comparisons < 1 or plan.target_labels < 1:
+        raise ValueError("An iteration needs at least one sample, comparison and label.")
 
 
 def _start_next(campaign: Campaign) -> None:
@@ -87,6 +115,8 @@ def promote(iteration: Iteration, checkpoint: Checkpoint, actor: User | None = N
     evaluation = iteration.evaluations.filter(checkpoint=checkpoint).first()
     if evaluation is None or not evaluation.result:
         raise ValueError("Only a candidate that this iteration has evaluated can be promoted.")
+    if failed := runs.failed_guards(evaluation):
+        raise ValueError(" ".join(failed))
     iterations.promote(iteration=iteration, checkpoint=checkpoint, actor=actor)
 
 
@@ -127,7 +157,13 @@ def _start_sampling(iteration: Iteration) -> SamplingBatch:
         for index, checkpoint in enumerate(sources)
     ]
     embed = plan.strategy != "random"
-    with transaction.atomic():
+    inputs = [
+        runs.prompts_input(iteration, limit=plan.prompts),
+        *[jobs.input_of_checkpoint(f"policy-{c.pk}", c) for c in sources],
+    ]
+    with _locked(iteration):
+        if batch := iteration.batches.first():
+            return batch
         job = jobs.submit(
             project=iteration.campaign.project,
             kind="sample",
@@ -135,10 +171,7 @@ def _start_sampling(iteration: Iteration) -> SamplingBatch:
                 "samplers": samplers,
                 "embed_with": samplers[0]["checkpoint"] if embed else "",
             },
-            inputs=[
-                runs.prompts_input(iteration, limit=plan.prompts),
-                *[jobs.input_of_checkpoint(f"policy-{c.pk}", c) for c in sources],
-            ],
+            inputs=inputs,
             seed=runs.seed_for(iteration, "sample"),
         )
         stored = [{**row, "checkpoint": c.pk} for row, c in zip(samplers, sources, strict=True)]
@@ -163,7 +196,7 @@ def _collect(iteration: Iteration) -> None:
         return
     iteration.snapshot = snapshots.freeze(campaign=iteration.campaign, iteration=iteration)
     plan = plan_of(iteration)
-    with transaction.atomic():
+    with _locked(iteration):
         iterations.advance(iteration, "training", snapshot=iteration.snapshot)
         for role in ("reward_model", "judge"):
             runs.start_run(
@@ -181,7 +214,10 @@ def _collected(iteration: Iteration) -> bool:
     labels = iteration.labels_people
     if plan.count_simulated:
         labels += iteration.labels_others
-    return plan.start_training == "auto" and labels >= plan.target_labels
+    if plan.start_training != "auto":
+        return False
+    # Fewer pairs than labels wanted: all of them answered is all there will be.
+    return labels >= plan.target_labels or not iteration.comparisons.filter(state="open").exists()
 
 
 def _train(iteration: Iteration) -> None:
@@ -196,7 +232,9 @@ def _train(iteration: Iteration) -> None:
         return
     if not any(run.output_id for run in policies):
         raise ValueError(_why(policies) or "No policy run finished.")
-    iterations.advance(iteration, "evaluating")
+    judges = [run for run in rows if run.role == "judge"]
+    unjudged = "" if any(run.output_id for run in judges) else f"no judge: {_why(judges)}"
+    iterations.advance(iteration, "evaluating", reason=unjudged)
 
 
 def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
@@ -263,7 +301,8 @@ STEPS: dict[str, Callable[[Iteration], None]] = {
 def _passes(evaluation: Evaluation, gate: dict[str, float]) -> bool:
     """Every figure the gate names is at least its limit; an absent one does not pass."""
     figures = evaluation.result.get("metrics", {})
-    return all(figures.get(name, float("-inf")) >= limit for name, limit in gate.items())
+    found = {name: figures.get(name) for name in gate}
+    return all(found[n] is not None and found[n] >= limit for n, limit in gate.items())
 
 
 def _score(evaluation: Evaluation) -> float:
@@ -283,12 +322,24 @@ def _due_campaigns() -> list[Campaign]:
     return due
 
 
-def _claim_step(iteration: Iteration) -> bool:
+@contextlib.contextmanager
+def _locked(iteration: Iteration) -> Iterator[None]:
+    """A transaction that holds the iteration where the step found it: a step that outlasted its
+    lease and the one that followed it must not both start the same work."""
+    with transaction.atomic():
+        rows = Iteration.objects.select_for_update().filter(pk=iteration.pk, state=iteration.state)
+        if rows.first() is None:
+            raise StaleState(f"Iteration {iteration.pk} moved on.")
+        yield
+
+
+def _claim_step(iteration: Iteration) -> datetime.datetime | None:
+    """Until when this process alone may step the iteration; None when another one may."""
     now = timezone.now()
     free = Q(step_until__isnull=True) | Q(step_until__lt=now)
     until = now + datetime.timedelta(seconds=STEP_SECONDS)
     rows = Iteration.objects.filter(free, pk=iteration.pk, state=iteration.state)
-    return bool(rows.update(step_until=until))
+    return until if rows.update(step_until=until) else None
 
 
 def _settled(job: Job) -> bool:

@@ -18,7 +18,7 @@ from labeling.iterations import plan_of
 from labeling.models import Iteration, Prompt, Snapshot, User
 from models_runtime import audit, jobs, registry
 from models_runtime.models import Checkpoint, Job
-from models_runtime.records import PromptRecord, jsonl_line
+from models_runtime.records import PromptRecord, jsonl_line, under_system
 from training import configs
 from training.models import Evaluation, TrainingRun
 
@@ -41,7 +41,7 @@ def start_run(
     no snapshot yet or the method needs a reward model that is not trained.
     """
     snapshot = _snapshot(iteration)
-    merged = {**configs.suggested(method, _parameters(iteration.policy)), **(options or {})}
+    merged = {**_defaults(iteration, method), **(options or {})}
     config = configs.parse(method, merged)
     fold = {"reward_model": "policy", "judge": "judge", "policy": "policy"}[role]
     select = configs.Selection(split="train", fold=fold, iteration=iteration.number)
@@ -144,10 +144,11 @@ def failed_guards(evaluation: Evaluation) -> list[str]:
 
 
 def prompts_input(
-    iteration: Iteration, split: str | None = None, limit: int = 0
+    iteration: Iteration, split: str | None = None, *, limit: int = 0, system_prompt: str = ""
 ) -> dict[str, Any]:
     """The campaign's prompts (of one split) as a job input named ``prompts``; with a limit, that
-    many of them, drawn by the plan's seed and the iteration's number."""
+    many of them, drawn by the plan's seed and the iteration's number. ``system_prompt`` goes
+    before each, for a job whose samplers have none of their own."""
     rows = prompts_of(iteration)
     rows = rows.filter(split=split) if split else rows
     wanted = list(rows.order_by("id").values_list("pk", flat=True))
@@ -160,12 +161,15 @@ def prompts_input(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prompts.jsonl"
         with path.open("w", encoding="utf-8") as handle:
-            handle.writelines(jsonl_line(_record(found[pk])) for pk in sorted(wanted))
+            handle.writelines(
+                jsonl_line(_record(found[pk], system_prompt)) for pk in sorted(wanted)
+            )
         return jobs.input_of_file("prompts", path)
 
 
-def _record(prompt: Prompt) -> PromptRecord:
-    return PromptRecord(id=prompt.pk, messages=prompt.messages, item=prompt.item, tags=prompt.tags)
+def _record(prompt: Prompt, system_prompt: str) -> PromptRecord:
+    messages = under_system(prompt.messages, system_prompt)
+    return PromptRecord(id=prompt.pk, messages=messages, item=prompt.item, tags=prompt.tags)
 
 
 def prompts_of(iteration: Iteration) -> Any:
@@ -191,7 +195,16 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
-    return int(checkpoint.facts.get("parameters", 0))
+    """Of a checkpoint that does not say, enough that nothing special is suggested for it."""
+    return int(checkpoint.facts.get("parameters") or configs.SMALL_MODEL)
+
+
+def _defaults(iteration: Iteration, method: str) -> dict[str, Any]:
+    """What fits a model of this size; a method that samples answers as long as people rate."""
+    options = configs.suggested(method, _parameters(iteration.policy))
+    if method in NEEDS_REWARD_MODEL:
+        options["max_new_tokens"] = plan_of(iteration).max_new_tokens
+    return options
 
 
 def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
@@ -207,7 +220,8 @@ def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], li
         if reward_model is None:
             raise ValueError(f"{method} needs a reward model, and none is trained yet.")
         inputs.append(jobs.input_of_checkpoint("reward_model", reward_model))
-        inputs.append(prompts_input(iteration, "train"))
+        asked = plan_of(iteration).system_prompt
+        inputs.append(prompts_input(iteration, "train", system_prompt=asked))
         parents.append(reward_model)
     if method == "raft" and BEST in iteration.policy.manifest:
         inputs.append(jobs.input_of_checkpoint("earlier", iteration.policy))
@@ -218,6 +232,7 @@ def _evaluation_options(iteration: Iteration) -> dict[str, Any]:
     plan = plan_of(iteration)
     options = {
         "temperature": plan.temperature,
+        "top_p": plan.top_p,
         "max_new_tokens": plan.max_new_tokens,
         "world": iteration.campaign.demo_world,
         **plan.evaluation,
@@ -231,7 +246,7 @@ def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict
         jobs.input_of_checkpoint("candidate", candidate),
         jobs.input_of_checkpoint("first", first),
         jobs.input_of_checkpoint("parent", iteration.policy),
-        prompts_input(iteration, "heldout"),
+        prompts_input(iteration, "heldout", system_prompt=plan_of(iteration).system_prompt),
     ]
     if judge := reward_model_of(iteration, "judge"):
         inputs.append(jobs.input_of_checkpoint("reward_model", judge))

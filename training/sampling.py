@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models_runtime.backends import Generated, LocalBackend, with_system
+from models_runtime.backends import Generated, LocalBackend
 from models_runtime.chat import Encoded, encode_prompt
 from models_runtime.jobdir import BadInput, JobDir, write_atomically
 from models_runtime.loading import load_policy, load_tokenizer
@@ -18,6 +18,7 @@ from models_runtime.records import (
     Sampler,
     jsonl_line,
     read_jsonl,
+    under_system,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def encoded(
     system_prompt: str = "",
 ) -> list[Encoded]:
     """The samples as rows with their prompt: the very tokens that were drawn."""
-    starts = {p.id: encode_prompt(tokenizer, with_system(p, system_prompt)) for p in prompts}
+    starts = {
+        p.id: encode_prompt(tokenizer, under_system(p.messages, system_prompt)) for p in prompts
+    }
     rows = []
     for one in samples:
         start = starts[one.prompt_id]

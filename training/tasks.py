@@ -5,6 +5,6 @@ from celery import shared_task
 from training import pipeline
 
 
-@shared_task(name="training.tick", expires=10, soft_time_limit=600)
+@shared_task(name="training.tick", expires=10)
 def tick() -> None:
     pipeline.tick()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from annotate import demo, loop_report
 from labeling import simulation
@@ -32,7 +32,7 @@ SMALL = {
 
 
 @pytest.fixture
-def campaign(tmp_path: Path, settings: SettingsWrapper) -> Campaign:
+def campaign(tmp_path: Path, settings: Any) -> Campaign:
     settings.DATA_DIR = tmp_path
     settings.JOBS_DIR = tmp_path / "jobs"
     settings.ARTIFACTS_URI = (tmp_path / "artifacts").as_uri()

@@ -60,6 +60,7 @@ class Command(BaseCommand):
             self.stdout.flush()
             report["iterations"].append(figures)
             report["self_win_rate"] = figures["self_win_rate"]
+            report["strength_slope"] = loop_report.strength_slope([report])
             self._write(options["report"], report)
 
     def _campaign(self, options: dict[str, Any]) -> Campaign:
@@ -78,6 +79,8 @@ class Command(BaseCommand):
                 "comparisons": options["labels"],
                 "target_labels": _labels(options["labels"]),
                 "count_simulated": True,
+                "prompts": max(50, options["labels"] // 2),
+                "k": 3,
                 "seed": options["seed"],
                 "method": options["method"],
                 "repeat": False,
