@@ -78,6 +78,17 @@ class Optimisation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnLoop(Optimisation):
+    """What training.loop takes beside; TRL's trainers bring their own optimiser."""
+
+    optimizer: str = option(
+        "adamw",
+        "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
+        choices=("adamw", "sgd"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SFTConfig(Optimisation):
     """Supervised fine-tuning, loss on completion tokens only. Defaults: Llama 2 (2023)."""
 
@@ -87,7 +98,7 @@ class SFTConfig(Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardConfig(Optimisation):
+class RewardConfig(OwnLoop):
     """K-wise Bradley-Terry reward model. Defaults: InstructGPT (2022), Llama 2 (2023)."""
 
     margin: str = option(
@@ -123,7 +134,7 @@ class DPOConfig(Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RAFTConfig(Optimisation):
+class RAFTConfig(OwnLoop):
     """Best-of-K fine-tuning. Defaults: RAFT (Dong et al., 2023), rejection sampling (Llama 2)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)
@@ -180,17 +191,19 @@ METHODS: dict[str, tuple[str, type[Any]]] = {
 }
 
 # Below this many parameters the authors' learning rates do nothing: 1e-4 left the demo policy
-# (431k parameters) where it was. Best-of-K at 1e-3 forgets: over three iterations facts right on
-# held-out items fell from .74 to .48. At 5e-4, two best samples seen once keep more facts (.74)
-# than one seen twice (.71), at the same cost and win rate. A reward model on batches of 8 prompts
-# orders pairs of the world's true utility better (.82) than on 16 (.80).
+# (431k parameters) where it was. Best-of-K with AdamW forgets: its first steps move every weight
+# by the learning rate, asked or not. Replayed on the same best samples of two seeds, after three
+# iterations: AdamW 5e-4 wins .880 with .734 of held-out facts right, SGD .05 wins .894 with .799
+# (.785 at the start). A reward model on batches of 8 prompts orders pairs of the world's true
+# utility better (.82) than on 16 (.80).
 SMALL_MODEL = 10_000_000
 SMALL_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
     "sft": {"learning_rate": 1e-3, "batch_size": 32},
     "reward": {"learning_rate": 1e-3, "epochs": 2, "batch_size": 8},
     "dpo": {"learning_rate": 1e-3, "batch_size": 32},
     "raft": {
-        "learning_rate": 5e-4,
+        "optimizer": "sgd",
+        "learning_rate": 0.05,
         "batch_size": 32,
         "epochs": 1,
         "k": 12,

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
-from training.configs import Optimisation
+from training.configs import Optimisation, OwnLoop
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
 E = TypeVar("E")
 Seen = TypeVar("Seen", contravariant=True)
 STATE = "state.pt"
+SGD_MOMENTUM = 0.9
 
 
 @dataclass
@@ -85,14 +86,14 @@ class Loop(Generic[E]):
         files: dict[str, str] | None = None,
     ) -> None:
         self.job: JobDir = task.job
-        self.config: Optimisation = task.config
+        self.config: OwnLoop = task.config
         self.seed = task.seed
         self.model = model
         self.examples = examples
         self.objective = objective
         self.files = files or {}
         self.steps = steps_of(self.config, len(examples))
-        self.optimizer = torch.optim.AdamW(_parameter_groups(model, self.config.weight_decay))
+        self.optimizer = _optimizer(model, self.config)
         self._shown = 0.0
 
     def run(self) -> dict[str, float]:
@@ -202,6 +203,14 @@ def _load(path: Path) -> dict[str, Any]:
     """weights_only: a checkpoint is data, and reading it must never run code."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def _optimizer(model: torch.nn.Module, config: OwnLoop) -> torch.optim.Optimizer:
+    """The learning rate is set at every step."""
+    groups = _parameter_groups(model, config.weight_decay)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=SGD_MOMENTUM)
+    return torch.optim.AdamW(groups)
 
 
 def _parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
