@@ -34,11 +34,14 @@ from django.utils import timezone
 from models_runtime import artifacts, audit, metrics, states
 from models_runtime.child import Child
 from models_runtime.jobdir import (
+    DISK_FULL,
     EXIT_BAD_INPUT,
     EXIT_DONE,
+    EXIT_NO_SPACE,
     EXIT_RETRY,
     BadInput,
     explain,
+    has_no_room,
     is_complete,
     write_atomically,
 )
@@ -253,7 +256,7 @@ def settle(job: Job, ending: Ending) -> str:
     if ending.reason == "stop":
         return _end(job, "stopped", mine, error="", **spent)
     sentence = ending.sentence or _sentence(job, ending)
-    if ending.status == EXIT_BAD_INPUT:
+    if ending.status in (EXIT_BAD_INPUT, EXIT_NO_SPACE):
         return _end(job, "failed", mine, error=sentence, **spent)
     asked = ending.reason == "shutdown" or (ending.status == EXIT_RETRY and not ending.reason)
     return give_back(job, sentence, mine, counted=not asked, **spent)
@@ -327,8 +330,8 @@ def _sentence(job: Job, ending: Ending) -> str:
     own = (_read_json(attempt_folder(job) / "error.json") or {}).get("sentence")
     if own:
         return str(own)
-    if "No space left on device" in ending.last_line:
-        return "No space is left on the disk: free some space, then start the job again."
+    if _ran_out_of_space(job, ending):
+        return DISK_FULL
     if ending.status == -signal.SIGKILL:
         return "The job was ended by signal 9: the machine may be out of memory."
     if ending.status < 0:
@@ -337,6 +340,12 @@ def _sentence(job: Job, ending: Ending) -> str:
         return "The job ended without a result."
     said = f": {ending.last_line[:300]}" if ending.last_line else " without saying why."
     return f"The job stopped with status {ending.status}{said}"
+
+
+def _ran_out_of_space(job: Job, ending: Ending) -> bool:
+    """By its status, its last word, or the disk itself."""
+    said = "No space left on device" in ending.last_line
+    return ending.status == EXIT_NO_SPACE or said or has_no_room(folder_of(job))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

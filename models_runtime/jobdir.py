@@ -44,9 +44,16 @@ from models_runtime.records import Input, Progress, jsonl_line
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 64
+EXIT_NO_SPACE = 74  # a status of its own: there may be no room for a sentence
 EXIT_RETRY = 75
 EXIT_FENCED = 76
 MANIFEST = "manifest.json"
+LEAST_FREE_BYTES = 1 << 20
+DISK_FULL = (
+    "The disk that holds the job directory is full: free some space, then start the job again."
+)
+# The system's words, and what torch.save makes of them.
+_FULL = ("No space left on device", "PytorchStreamWriter failed writing", "unexpected pos")
 
 
 class BadInput(Exception):
@@ -72,11 +79,14 @@ def manifest_of(folder: Path) -> dict[str, str]:
 def write_atomically(path: Path, text: str) -> None:
     """Replace path by text; a reader or a crash sees the old or the new, never half."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -267,9 +277,9 @@ def _die_with_parent() -> None:
 def run_entry(main: Callable[[JobDir], None]) -> int:
     """Run a job entry on the folder that the command line names; the exit status says how it went.
 
-    0 done, 75 stopped on request (queue it again), 64 it can never succeed as configured, does
-    not fit into memory or onto the disk (error.json holds one sentence for a person), 1 anything
-    else (error.json as well; the traceback goes to standard error, which is log.txt).
+    0 done, 75 stopped on request (queue it again), 64 it can never succeed as configured or does
+    not fit into memory (error.json holds one sentence for a person), 74 the disk is full, 1
+    anything else (error.json as well; the traceback goes to standard error, which is log.txt).
     """
     if len(sys.argv) != 2:
         sys.stderr.write("This entry takes one argument, the job directory.\n")
@@ -289,8 +299,9 @@ def run_in(folder: str, main: Callable[[JobDir], None]) -> int:
     except (Stopped, KeyboardInterrupt):
         return EXIT_RETRY
     except Exception as error:
-        traceback.print_exc()
         status, sentence = explain(error, job.root)
+        with contextlib.suppress(OSError):  # a full disk refuses the log as well
+            traceback.print_exc()
         _report_failure(job, sentence)
         return status
     return EXIT_DONE
@@ -304,8 +315,7 @@ def explain(error: BaseException, folder: Path) -> tuple[int, str]:
         advice = "use a smaller batch, shorter texts or a smaller model"
         return EXIT_BAD_INPUT, f"The job did not fit into memory: {advice}."
     if _is_disk_full(error, folder):
-        where = "The disk that holds the job directory is full"
-        return EXIT_BAD_INPUT, f"{where}: free some space, then start the job again."
+        return EXIT_NO_SPACE, DISK_FULL
     text = " ".join(str(error).split())[:200]
     return EXIT_FAILED, f"The job stopped unexpectedly ({type(error).__name__}: {text})."
 
@@ -317,18 +327,26 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _is_disk_full(error: BaseException, folder: Path) -> bool:
-    """By errno, by words (safetensors wraps it), or by looking (torch.save says neither)."""
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk or a quota is full: by its number or in its words
+    (safetensors wraps it, torch.save tells no more than that a write failed)."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    if "No space left on device" in str(error):
-        return True
-    return isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < 1 << 20
+    return any(words in str(error) for words in _FULL)
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether the disk that holds folder has less left than any job needs."""
+    return shutil.disk_usage(folder).free < LEAST_FREE_BYTES
+
+
+def _is_disk_full(error: BaseException, folder: Path) -> bool:
+    return is_full(error) or (isinstance(error, RuntimeError) and has_no_room(folder))
 
 
 def _report_failure(job: JobDir, sentence: str) -> None:
-    try:
+    """A full disk may refuse both; the worker then looks at the disk itself."""
+    with contextlib.suppress(OSError):
         job.fail(sentence)
-    except OSError as error:  # a full disk refuses this file too; the worker also reads the log
-        sys.stderr.write(f"error.json could not be written: {error}\n")
-    sys.stderr.write(f"{sentence}\n")
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{sentence}\n")

@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -21,6 +22,7 @@ from labeling import comparisons, iterations, snapshots
 from labeling.iterations import Plan, plan_of
 from labeling.models import Campaign, Iteration, SamplingBatch, User
 from models_runtime import jobs, pairing
+from models_runtime.jobdir import is_full
 from models_runtime.models import Checkpoint, Job
 from models_runtime.states import StaleState
 from training import configs, runs

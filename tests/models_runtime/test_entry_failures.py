@@ -60,11 +60,23 @@ def test_out_of_memory(monkeypatch, job, error):
     [
         OSError(errno.ENOSPC, "No space left on device"),
         SafetensorError("Error while serializing: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 598"),
     ],
 )
 def test_full_disk(monkeypatch, job, error):
-    assert run(monkeypatch, job, error) == 64
+    assert run(monkeypatch, job, error) == 74
     assert sentence(job).startswith("The disk that holds the job directory is full")
+
+
+def test_disk_too_full_to_say_so(monkeypatch, job):
+    """Neither the log nor error.json has room: the status tells."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("traceback.print_exc", full)
+    monkeypatch.setattr(JobDir, "fail", full)
+    assert run(monkeypatch, job, OSError(errno.ENOSPC, "No space left on device")) == 74
 
 
 def test_anything_else_is_named_and_traced_in_the_log(monkeypatch, job, capsys):

@@ -14,6 +14,7 @@ import pytest
 from django.utils import timezone
 
 from models_runtime import jobs, states
+from models_runtime.jobdir import DISK_FULL
 from models_runtime.models import Job
 from tests.models_runtime.processes import child_in, fill, is_alive, wait_for
 
@@ -70,7 +71,7 @@ def test_steps_done_again_are_in_the_curve_once(submit: Submit) -> None:
         ),
         (
             {"exit_at": 1, "say": "OSError: [Errno 28] No space left on device"},
-            "No space is left on the disk: free some space, then start the job again.",
+            DISK_FULL,
         ),
     ],
 )
