@@ -182,23 +182,26 @@ def test_killed_frozen_and_emptied_the_iteration_completes(tmp_path: Path) -> No
         stack.wait(lambda: stack.has("reward_model", 1, "checkpoints/step-*"))
         stack.kill(GPU_WORKER)
         stack.wait(lambda: stack.job("reward_model")["attempt"] == 2)
-        second = another_worker(stack)
+        another_worker(stack)
 
         stack.wait(lambda: stack.has("policy", 1, "checkpoints/step-[1-9]*"))
         owner = psutil.Process(int(stack.job("policy")["worker"].rpartition(":")[2]))
         frozen = freeze(owner)
         stack.empty_redis()
-        stack.wait(lambda: stack.job("policy")["state"] == "succeeded")
-        went_on_where_it_was(stack)
-        before = everything_about(stack, "policy")
+        stack.wait(lambda: stack.has("policy", 2, "metrics.jsonl"))
+        lost = stored_of(stack, "policy", attempt=1)
+        reached = newest_checkpoint(stack, "policy")
         thaw(frozen)
         stack.finish()
 
-        assert everything_about(stack, "policy") == before
-        assert {stack.job(role)["attempt"] for role in ("sample", "reward_model", "policy")} == {2}
+        assert stored_of(stack, "policy", attempt=1) == lost
+        for role in ("sample", "reward_model", "policy"):
+            assert stack.job(role)["attempt"] == 2
+            assert endings(stack, role) == ["queued", "succeeded"]
         nothing_was_done_twice(stack)
-        second.kill()
-        second.wait()
+        no_shard_was_drawn_again(stack)
+        went_on_from(stack, "reward_model", newest_checkpoint(stack, "reward_model"))
+        went_on_from(stack, "policy", reached)
 
 
 @pytest.mark.slow
@@ -221,27 +224,39 @@ def test_any_part_killed_at_any_moment_changes_nothing_about_the_outcome(
         nothing_was_done_twice(stack, iterations=2)
 
 
-def everything_about(stack: Stack, role: str) -> list[dict[str, Any]]:
-    """All rows that a job's worker may write, and what its last attempt left on disk."""
-    job = stack.job(role)
-    chunks = stack.rows("SELECT * FROM models_runtime_metricchunk WHERE job_id = ?", job["id"])
-    last = stack.folder(role, job["attempt"])
-    files = [{path.name: path.stat().st_mtime_ns} for path in sorted(last.rglob("*"))]
-    return [job, *chunks, *files]
+def stored_of(stack: Stack, role: str, attempt: int) -> list[dict[str, Any]]:
+    """The metrics that an attempt's worker has stored."""
+    query = "SELECT * FROM models_runtime_metricchunk WHERE job_id = ? AND attempt = ? ORDER BY id"
+    return stack.rows(query, stack.job(role)["id"], attempt)
 
 
-def went_on_where_it_was(stack: Stack) -> None:
-    """What a first attempt had finished, the second took over."""
-    shards = {path.name for path in stack.folder("sample", 1).glob("shards/*.jsonl")}
-    again = {path.name for path in stack.folder("sample", 2).glob("shards/*.jsonl")}
-    assert shards
-    assert not shards & again
-    assert len(shards | again) == 3
-    for role in ("reward_model", "policy"):
-        complete = [
-            int(path.parent.name.removeprefix("step-"))
-            for path in stack.folder(role, 1).glob("checkpoints/step-*/manifest.json")
-        ]
-        first, last = stack.steps(role, 2)[0], stack.steps(role, 2)[-1]
-        assert first == max(complete) + 1
-        assert stack.steps(role, 2) == list(range(first, last + 1))
+def endings(stack: Stack, role: str) -> list[str]:
+    """How a job's attempts ended, in their order."""
+    query = (
+        "SELECT to_state FROM models_runtime_auditevent WHERE object_id = ? "
+        "AND object_type LIKE '%job' AND from_state = 'running' ORDER BY id"
+    )
+    return [row["to_state"] for row in stack.rows(query, str(stack.job(role)["id"]))]
+
+
+def newest_checkpoint(stack: Stack, role: str) -> int:
+    """The step of the first attempt's newest complete checkpoint."""
+    complete = stack.folder(role, 1).glob("checkpoints/step-*/manifest.json")
+    return max(int(path.parent.name.removeprefix("step-")) for path in complete)
+
+
+def no_shard_was_drawn_again(stack: Stack) -> None:
+    first, second = (
+        {path.name for path in stack.folder("sample", attempt).glob("shards/*.jsonl")}
+        for attempt in (1, 2)
+    )
+    assert first
+    assert not first & second
+    assert len(first | second) == 3
+
+
+def went_on_from(stack: Stack, role: str, step: int) -> None:
+    """The second attempt began after the first one's checkpoint, and left no step out."""
+    steps = stack.steps(role, 2)
+    assert step > 0
+    assert steps == list(range(step + 1, steps[-1] + 1))
