@@ -129,12 +129,14 @@ def win_rates(campaign: Campaign) -> tuple[charts.Trend | None, list[charts.Esti
 
 
 def people(iteration: Iteration) -> list[tuple[str, Wins]]:
-    """The blind comparison of the policy with its predecessor, by kind of rater."""
+    """The blind comparison of the policy with its predecessor, by kind of rater: on all prompts,
+    and on those that no policy was trained on."""
     rows = []
     for source, title in (("person", "people"), ("simulated", "simulated raters")):
-        wins = human_wins.of_iteration(iteration, source)
-        if wins is not None and wins.labels:
-            rows.append((title, wins))
+        for split, where in ((None, ""), ("heldout", ", held-out prompts only")):
+            wins = human_wins.of_iteration(iteration, source, split)
+            if wins is not None and wins.labels:
+                rows.append((title + where, wins))
     return rows
 
 

@@ -102,21 +102,26 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
 
 
 def cluster_interval(
-    values: ArrayLike, clusters: Sequence[Hashable], confidence: float = 0.95
+    values: ArrayLike,
+    clusters: Sequence[Hashable],
+    confidence: float = 0.95,
+    weights: ArrayLike | None = None,
 ) -> Interval:
-    """The mean of values (shape (n,), each in 0..1) with an interval that is honest when values
-    of one cluster go together.
+    """The (weighted) mean of values (shape (n,), each in 0..1) with an interval that is honest
+    when values of one cluster go together.
 
-    Variance G/(G-1) * sum_g (sum_{i in g} (v_i - mean))^2 / n^2 (Liang and Zeger 1986), t with
-    G - 1 degrees of freedom; independent rows are their own clusters.
+    Variance G/(G-1) * sum_g (sum_{i in g} w_i (v_i - mean))^2 / (sum_i w_i)^2 (Liang and Zeger
+    1986), t with G - 1 degrees of freedom; independent rows are their own clusters.
     """
     v = np.asarray(values, dtype=float)
+    w = np.ones_like(v) if weights is None else np.asarray(weights, dtype=float)
     groups = _codes(clusters)
     count = int(groups.max()) + 1 if len(groups) else 0
     if len(v) == 0:
         return Interval(math.nan, math.nan, math.nan, 0, 0)
-    variance = _group_square(v - v.mean(), groups) / len(v) ** 2
-    return _interval(v, variance, count, confidence)
+    mean = float(np.average(v, weights=w))
+    variance = _group_square(w * (v - mean), groups) / w.sum() ** 2
+    return _interval(v, mean, variance, count, confidence)
 
 
 def agreement(rows: Iterable[Judged], source: str = "person") -> Agreement:
@@ -210,11 +215,12 @@ def _shared(met: Sequence[Meeting]) -> Interval:
         return Interval(math.nan, math.nan, math.nan, 0, 0)
     v = np.array([meeting.agrees for meeting in met], dtype=float)
     comparisons = _codes([meeting.comparison for meeting in met])
-    residuals = v - v.mean()
+    mean = float(v.mean())
+    residuals = v - mean
     variance = max(
         _group_square(residuals, comparisons), _dyadic_square(residuals, met, comparisons)
     )
-    return _interval(v, variance / len(v) ** 2, int(comparisons.max()) + 1, 0.95)
+    return _interval(v, mean, variance / len(v) ** 2, int(comparisons.max()) + 1, 0.95)
 
 
 def _dyadic_square(residuals: Floats, met: Sequence[Meeting], comparisons: NDArray) -> float:
@@ -246,9 +252,10 @@ def _group_square(residuals: Floats, groups: NDArray) -> float:
     return float(sums @ sums) * correction
 
 
-def _interval(v: Floats, variance: float, clusters: int, confidence: float) -> Interval:
+def _interval(
+    v: Floats, mean: float, variance: float, clusters: int, confidence: float
+) -> Interval:
     """Mean and t interval within 0..1; Wilson's on the clusters where nothing varies."""
-    mean = float(v.mean())
     if clusters < 2:
         return Interval(mean, 0.0, 1.0, len(v), clusters)
     if np.ptp(v) == 0 and mean in (0.0, 1.0):

@@ -14,7 +14,8 @@ from labeling.models import Iteration, Promotion
 from models_runtime import attempts
 from models_runtime.models import Job, MetricChunk
 from tests.browser.scenes import review_scene
-from tests.factories import Cast, open_comparisons
+from tests.factories import Cast, CompletionFactory, MembershipFactory, open_comparisons
+from tests.labeling.test_human_wins import Round
 from tests.rating import answer
 from training.models import TrainingRun
 
@@ -54,6 +55,24 @@ def test_the_chain_and_the_evidence_are_on_one_page(researcher: Client) -> None:
     assert "Before you promote" in body
     assert "6.1 of 25" in body
     assert "At sea level water boils" in body
+
+
+def test_the_blind_comparison_says_what_was_identical_and_what_was_held_out(
+    db: Any, client: Client
+) -> None:
+    turn = Round()
+    shown = turn.pair(prompt__split="heldout")
+    for index, maker in enumerate((turn.new, turn.old)):
+        CompletionFactory(
+            prompt=shown.prompt, batch=turn.batch, checkpoint=maker, sampler_index=1 + index,
+            text="the same",
+        )  # fmt: skip
+    turn.answer("new")
+    role = MembershipFactory(project=turn.campaign.project, role="researcher")
+    client.force_login(role.user)
+    body = client.get(f"/campaigns/{turn.campaign.slug}/1/").content.decode()
+    assert "People, held-out prompts only:" in body
+    assert body.count("1 of 4 identical; with them 87.5 %") == 2
 
 
 def test_promoting_a_candidate_decides_once(researcher: Client, scene: Cast) -> None:
