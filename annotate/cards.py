@@ -26,15 +26,13 @@ SPEAKERS = {"user": "Person", "assistant": "Model", "system": "Setting"}
 @dataclass(frozen=True)
 class Side:
     letter: str
-    completion: Completion
+    html: str  # safe: rendered when it was sampled or imported, else plain text
+    text: str
+    cut_off: bool  # at the length limit
 
     @property
     def name(self) -> str:
         return self.letter.lower()
-
-    @property
-    def cut_off(self) -> bool:
-        return self.completion.finish_reason == "length"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def build(assignment: Assignment, question: QuestionVersion) -> Card:
         assignment=assignment.public_id,
         turns=_turns(assignment.comparison.prompt.messages),
         sides=[
-            Side(letter, texts[pk]) for letter, pk in zip("AB", assignment.order, strict=False)
+            _side(letter, texts[pk]) for letter, pk in zip("AB", assignment.order, strict=False)
         ],
         part=key,
         groups=_groups(part),
@@ -90,6 +88,11 @@ def _rendered(markdown: str) -> str:
 def guidelines_html(version: GuidelineVersion | None) -> str:
     """The guidelines as safe HTML, rendered once a process: 12 ms for a long text."""
     return _rendered(version.markdown) if version else ""
+
+
+def _side(letter: str, shown: Completion) -> Side:
+    html = shown.html if shown.renderer else rendering.visible(shown.text)
+    return Side(letter, html, shown.text, cut_off=shown.finish_reason == "length")
 
 
 def _turns(messages: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import uuid
 from typing import Any
@@ -51,6 +52,20 @@ def test_an_answer_is_stored_and_the_next_card_comes_with_it(rater: Client, cast
     assert (label.rater, label.active_ms, label.layout) == (cast.rater, 4100, "side_by_side/l")
     assert label.answer["parts"]["preference"]["strength"] == "better"
     assert "1 by you" in response.content.decode()
+
+
+def test_a_side_is_its_texts_and_nothing_that_names_a_completion(rater: Client) -> None:
+    for side in rater.get("/rate/helpful/").context["card"].sides:
+        shown = dataclasses.asdict(side)
+        assert set(shown) == {"letter", "html", "text", "cut_off"}
+        assert {type(value) for value in shown.values()} == {str, bool}
+
+
+def test_a_failed_iteration_promises_raters_nothing(rater: Client, cast: Cast) -> None:
+    cast.campaign.iterations.update(state="failed")
+    body = rater.get("/rate/helpful/").content.decode()
+    assert "when a researcher has looked at it" in body
+    assert "has been told" not in body
 
 
 def test_without_scripts_the_same_form_redirects_to_the_next_card(rater: Client) -> None:
