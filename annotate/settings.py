@@ -6,13 +6,43 @@ the process with one sentence.
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-env = environ.Env()
+
+class Environment(environ.Env):
+    """Says which variable is wrong, in one sentence."""
+
+    def int(self, var: str, default: int) -> int:
+        try:
+            number = int(self.str(var, str(default)) or default)
+        except ValueError:
+            number = -1
+        if number < 0:
+            raise ImproperlyConfigured(
+                f"{var} is {self.str(var)}, and it must be a whole number, zero or more."
+            )
+        return number
+
+    def database(self, var: str, default: str) -> dict[str, Any]:
+        """SQLite or PostgreSQL. A parser's own warning would show the password."""
+        found: dict[str, Any] = {}
+        with warnings.catch_warnings(action="ignore"), contextlib.suppress(ValueError):
+            found = self.db_url_config(self.str(var, "") or default)
+        if not found.get("ENGINE", "").endswith(("sqlite3", "postgresql")):
+            raise ImproperlyConfigured(
+                f"{var} names no database: write it as postgres://USER:PASSWORD@HOST:5432/NAME."
+            )
+        return found
+
+
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where state lives: database, artefacts, job directories, logs, the private Redis.
@@ -105,7 +135,7 @@ SQLITE_OPTIONS = {
         "PRAGMA mmap_size=268435456; PRAGMA cache_size=-32000;"
     ),
 }
-DATABASES = {"default": env.db("DATABASE_URL", f"sqlite:///{DATA_DIR / 'concord.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'concord.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
@@ -129,7 +159,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
-# Locks the pair of account and address, so that nobody can lock somebody else out.
+# Locks the pair of account and address, so that nobody can lock somebody else out. Behind proxies
+# the connection's address is the nearest proxy's: how many of them are ours must be declared.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+AXES_CLIENT_IP_CALLABLE = "annotate.client_address.of"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
