@@ -22,7 +22,7 @@ INTERNAL = {
 READ = re.compile(r"\b(?:env\.\w+|environ(?:\.\w+)?)[(\[]\s*\"([A-Z_]+)\"")
 READ_BY_SET_UP = re.compile(r"\$\{([A-Z_]+)")
 SHOWN = re.compile(r"^(?:# )?([A-Z_]+)=", re.MULTILINE)
-ELSEWHERE = {"OMP_NUM_THREADS"}  # read by libraries
+ELSEWHERE = {"OMP_NUM_THREADS", "HF_ENDPOINT", "HF_TOKEN"}  # read by libraries
 
 
 def test_every_variable_is_shown() -> None:
