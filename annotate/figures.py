@@ -274,6 +274,9 @@ def certainty(n: int) -> dict[str, Any] | None:
     }
 
 
+# When this process first saw a running job in its present phase: (phase, done, monotonic seconds).
+_phases: dict[int, tuple[str, int, float]] = {}
+
 KINDS = {
     "sample": "Sampling answers",
     "train": "Training",
@@ -284,21 +287,42 @@ KINDS = {
 
 
 def job_progress(job: Job) -> dict[str, Any]:
-    """What a job's bar shows; the time left is by its speed so far."""
+    """What a job's bar shows."""
     done, total = job.progress.get("done") or 0, job.progress.get("total") or 0
     spent = (timezone.now() - job.started_at).total_seconds() if job.started_at else 0.0
-    remaining = (
-        spent / done * (total - done) if done and total and job.state == "running" else None
-    )
     return {
-        "title": KINDS.get(job.kind, job.kind),
+        "title": _title(job),
         "done": done,
         "total": total,
-        "unit": job.progress.get("unit", ""),
+        "unit": job.progress.get("unit", "").rstrip(" 0123456789"),  # "first samples 1": a draw
         "note": job.progress.get("note", ""),
-        "left": remaining,
+        "left": _remaining(job, done, total),
         "spent": spent if job.finished_at is None else took(job),
     }
+
+
+def _title(job: Job) -> str:
+    """The kind of work; for training also what is trained, since three runs follow each other."""
+    method = job.config.get("method") if job.kind == "train" else None
+    title = KINDS.get(job.kind, job.kind)
+    if method is None:
+        return title
+    return f"{title}: {'reward model' if method == 'reward' else 'policy, ' + method.upper()}"
+
+
+def _remaining(job: Job, done: int, total: int) -> float | None:
+    """Seconds until this phase of a job ends, by its speed since it was first looked at; None
+    before it has moved. Start-up, earlier phases and earlier attempts say nothing about it."""
+    if job.state != "running" or not total:
+        _phases.pop(job.pk, None)
+        return None
+    phase, now = f"{job.attempt} {job.progress.get('unit')}", time.monotonic()
+    known = _phases.get(job.pk)
+    if known is None or known[0] != phase or done < known[1]:
+        _phases[job.pk] = (phase, done, now)
+        return None
+    moved = done - known[1]
+    return (now - known[2]) / moved * (total - done) if moved and done < total else None
 
 
 def took(job: Job) -> float | None:

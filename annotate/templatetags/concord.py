@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from annotate import access
 from labeling import rendering
-from labeling.models import Completion, Label
+from labeling.models import Label
 
 register = template.Library()
 DASH = "–"  # nothing measured; never a zero
@@ -32,14 +32,6 @@ TONES = {
 def sanitised(html: str) -> SafeString:
     """Declares safe what labeling.rendering made: the only place in Concord that does."""
     return mark_safe(html)
-
-
-@register.filter
-def rendered(completion: Completion) -> SafeString:
-    """A completion as HTML, rendered when it was sampled or imported; else as plain text."""
-    if completion.renderer:
-        return sanitised(completion.html)
-    return sanitised(rendering.visible(completion.text))
 
 
 @register.filter
@@ -106,12 +98,11 @@ def figure(value: float) -> str:
 
 @register.filter
 def decimal(value: float | None, digits: int = 2) -> str:
-    """A figure without a needless zero before the point: .41, 6.10, −.25."""
+    """A figure with a true minus, and none before a zero: 0.41, 6.10, −0.25."""
     if not _measured(value):
         return DASH
     text = f"{abs(value):.{digits}f}"
-    sign = "−" if value < 0 and float(text) else ""
-    return sign + (text.removeprefix("0") if digits and text.startswith("0.") else text)
+    return f"−{text}" if value < 0 and float(text) else text
 
 
 @register.filter
@@ -189,9 +180,9 @@ def check_value(check: dict[str, Any]) -> str:
         return DASH
     if check["form"] == "percent":
         return percent(value, 1)
-    sign = "+" if value >= 0 else "−"
     unit = " points" if check["form"] == "points" else " %"
-    return f"{sign}{abs(100 * value):.0f}{unit}"
+    text = decimal(100 * value, 0)
+    return ("" if text.startswith(("−", "0")) else "+") + text + unit
 
 
 @register.filter
