@@ -217,16 +217,18 @@ class Evaluation:
         return clustered_mean(right, items)
 
     def panel(self, drawn: dict[str, Drawn]) -> list[dict[str, Any]]:
-        """The first sample of every policy on the first prompts, always the same ones."""
+        """The first sample of every policy on one prompt of each of the first items, always the
+        same ones."""
         k = self.config.samples_per_prompt
+        firsts = sorted({item: n for n, item in reversed(list(enumerate(self.items)))}.values())
         return [
             {
-                "prompt_id": prompt.id,
-                "item": prompt.item,
-                "messages": prompt.messages,
+                "prompt_id": self.prompts[number].id,
+                "item": self.prompts[number].item,
+                "messages": self.prompts[number].messages,
                 **{name: one.samples[number * k].text for name, one in drawn.items()},
             }
-            for number, prompt in enumerate(self.prompts[: self.config.panel])
+            for number in firsts[: self.config.panel]
         ]
 
 

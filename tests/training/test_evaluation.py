@@ -125,7 +125,7 @@ def test_a_policy_against_itself_is_the_noise_floor(tmp_path: Path) -> None:
     assert result["judged_by"] == "reward_model"
     assert metrics["win_rate_low"] <= 0.5 <= metrics["win_rate_high"]
     assert metrics["valid_text"] <= 0.99
-    assert len(result["panel"]) == 3
+    assert len({row["item"] for row in result["panel"]}) == 3, "one phrasing of each item"
     assert set(result["panel"][0]) >= {"candidate", "first", "parent", "messages"}
     assert {row["name"] for row in result["guards"]} == {
         "valid_text",
