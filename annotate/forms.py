@@ -108,7 +108,10 @@ class CampaignForm(forms.Form):
     prompts = forms.FileField(
         label=_("Prompts"),
         required=False,
-        help_text=_("JSONL or CSV. A fault in any line, named with its number, imports nothing."),
+        help_text=_(
+            'JSONL with lines such as {"prompt": "Why is the sky blue?"}, or CSV with a column '
+            "named prompt. A fault in any line, named with its number, imports nothing."
+        ),
     )
     licence = forms.CharField(label=_("Licence of the prompts"), max_length=200, required=False)
     first_policy = forms.ModelChoiceField(Checkpoint.objects.none(), label=_("First policy"))
