@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ class Environment(environ.Env):
                 f"{var} is {self.str(var)}, and it must be a whole number, zero or more."
             )
         return number
+
+    def list(self, var: str, default: Sequence[str] = ()) -> Sequence[str]:
+        """What stands between commas, without the spaces around it."""
+        names = [name.strip() for name in self.str(var, "").split(",")]
+        return [name for name in names if name] or [*default]
 
     def database(self, var: str, default: str) -> dict[str, Any]:
         """SQLite or PostgreSQL. A parser's own warning would show the password."""

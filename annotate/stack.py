@@ -82,6 +82,23 @@ def web_part(listener: socket.socket) -> Part:
     return Part("web", "The web server", command, grace=8, fds=(descriptor,))
 
 
+def name_to_ask(allowed: str) -> str:
+    """A name that Django answers to: the first of ALLOWED_HOSTS, with its patterns resolved
+    (.example.org is that domain and all under it, * is any name).
+
+    Raises CannotStart for a pattern that Django would match with nothing.
+    """
+    names = [name.strip() for name in allowed.split(",") if name.strip()]
+    for name in names:
+        if "*" in name and name != "*":
+            raise CannotStart(
+                f"ALLOWED_HOSTS holds {name}, which matches no name: write "
+                f"{name.replace('*', '').replace('..', '.')} for a domain and all under it."
+            )
+    first = names[0] if names else "localhost"
+    return "localhost" if first == "*" else first.removeprefix(".")
+
+
 class Stack:
     """One run of the launcher over one data folder."""
 
@@ -221,8 +238,7 @@ class Stack:
 
     def web_answers(self) -> bool:
         """Whether the web server answers with status 200."""
-        names = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")
-        name = names[0].strip().lstrip(".").replace("*", "localhost")
+        name = name_to_ask(os.environ.get("ALLOWED_HOSTS") or "localhost")
         headers = {"Host": name, "X-Forwarded-Proto": "https"}
         target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         connection = http.client.HTTPConnection(target, self.port, timeout=2)
@@ -272,6 +288,7 @@ def serve(stack: Stack) -> int:
             "Set ALLOWED_HOSTS to the names people will type, as in "
             "ALLOWED_HOSTS=labels.example.org (.env.example lists every variable)."
         )
+    name_to_ask(os.environ.get("ALLOWED_HOSTS", ""))
     serve_parts(stack)
     where = stack.address if stack.socket else ", ".join(stack.options.only)
     say(f"Concord is ready after {time.monotonic() - stack.begun:.0f} s: {where}")
