@@ -38,7 +38,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dpo": {"learning_rate": 3e-3, "epochs": 2, "batch_size": 8, "save_every": 3},
     "sft": {"learning_rate": 1e-2, "epochs": 4, "batch_size": 8, "save_every": 3},
     "raft": {
-        "learning_rate": 3e-3,
+        "optimizer": "sgd",
+        "learning_rate": 0.3,
         "epochs": 6,
         "batch_size": 2,
         "save_every": 3,
