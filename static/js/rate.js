@@ -20,6 +20,7 @@ let activeMs = 0;
 let lastTick = performance.now();
 let lastSign = performance.now();
 let retryTimer = null;
+let retry = null; // sends again what is on its way
 let view = "rendered";
 
 /* ---- the outbox ---- */
@@ -38,7 +39,11 @@ const keep = (entries) => {
     // Storage is full or forbidden: the answer is still sent, only not kept across a reload.
   }
 };
-const remember = (entry) => keep([...outbox().filter((e) => e.key !== entry.key), entry]);
+const remember = (entry) => {
+  const entries = outbox();
+  const place = entries.findIndex((e) => e.key === entry.key);
+  keep(place < 0 ? [...entries, entry] : entries.with(place, entry));
+};
 const forget = (entry) => keep(outbox().filter((e) => e.key !== entry.key));
 
 // crypto.randomUUID exists on https and localhost alone; getRandomValues everywhere.
@@ -71,6 +76,7 @@ const post = async (url, fields) => {
 // Sends one kept answer until the server has said what became of it.
 const deliver = async (entry) => {
   clearTimeout(retryTimer);
+  retry = () => deliver(entry);
   tell("saving");
   let response;
   try {
@@ -91,12 +97,9 @@ const deliver = async (entry) => {
 const later = (entry) => {
   tell("offline");
   const tries = (entry.tries = (entry.tries || 0) + 1);
-  retryTimer = setTimeout(() => deliver(entry), Math.min(15_000, 500 * 2 ** Math.min(tries, 5)));
+  retryTimer = setTimeout(retry, Math.min(15_000, 500 * 2 ** Math.min(tries, 5)));
 };
-const retryNow = () => {
-  const [entry] = outbox();
-  if (entry && busy) deliver(entry);
-};
+const retryNow = () => busy && retry?.();
 
 // Signed out, or in again as somebody else: the answer stays kept under this rater's name.
 const signIn = () => {
@@ -391,21 +394,26 @@ addEventListener("online", retryNow);
 // The back button shows a page from memory: what is on it was answered meanwhile.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
-// Answers of an earlier visit that nobody acknowledged. One of another campaign is sent without
-// touching this card.
+// Answers of an earlier visit that nobody acknowledged, in the order they were given. All but the
+// last of this campaign are sent without touching the card; the last one brings the next card.
 const resend = async () => {
-  for (const entry of outbox()) {
-    if (entry.here === root.dataset.here) {
-      busy = true;
-      return deliver(entry);
-    }
+  clearTimeout(retryTimer);
+  retry = resend;
+  const last = outbox().findLast((entry) => entry.here === root.dataset.here);
+  busy = Boolean(last);
+  for (const entry of outbox().filter((one) => one.key !== last?.key)) {
+    let response;
     try {
-      const response = await post(entry.url, entry.fields);
-      if (response.status < 400 || [400, 404, 409].includes(response.status)) forget(entry);
+      response = await post(entry.url, entry.fields);
     } catch {
-      return;
+      return later(last || {});
     }
+    if (response.status === 401) return signIn();
+    if (response.status === 403 && !entry.reloaded) return stale(entry);
+    if (response.status >= 500 || response.status === 429) return later(last || {});
+    if (response.status !== 403) forget(entry);
   }
+  if (last) deliver(last);
 };
 
 arrive();

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Label
 from tests.browser.keyboard import card_is_open, enter, sign_in
 from tests.factories import Cast, make_cast, open_comparisons
+
+KEEP_MORE = """(ids) => {
+  const [name] = Object.keys(localStorage);
+  const [first] = JSON.parse(localStorage[name]);
+  const more = ids.map((id) => {
+    const key = crypto.randomUUID();
+    const url = first.url.replace(/[0-9a-f-]{36}/, id);
+    return { ...first, key, url, fields: { ...first.fields, idempotency_key: key } };
+  });
+  localStorage[name] = JSON.stringify([first, ...more]);
+}"""
 
 
 @pytest.fixture
@@ -87,6 +100,37 @@ def test_an_answer_outlives_a_lost_network_and_a_closed_page(
     expect(page.locator("#saved")).to_have_text("Saved")
     expect(page.locator("#tally")).to_contain_text("1 by you")
     assert Label.objects.get().answer["parts"]["preference"]["strength"] == "better"
+    assert page.evaluate("Object.keys(localStorage).map((k) => localStorage[k])") == ["[]"]
+
+
+def test_all_kept_answers_are_sent_in_order_by_one_visit(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    """Two tabs lost the network with an answer each, and were closed."""
+    open_card(page, live_server.url)
+    cards = open_comparisons(scene.campaign, 2)
+    second, third = (
+        Assignment.objects.create(
+            comparison=one,
+            rater=scene.rater,
+            order=list(one.items.values_list("completion_id", flat=True)),
+            leased_until=timezone.now() + timedelta(hours=1),
+        )
+        for one in cards
+    )
+    page.route("**/answers/**", lambda route: route.abort())
+    page.keyboard.press("2")
+    expect(page.locator("#saved")).to_contain_text("Offline")
+    page.evaluate(KEEP_MORE, [str(one.public_id) for one in (second, third)])
+    page.reload()
+    expect(page.locator("#saved")).to_contain_text("Offline")
+
+    page.unroute("**/answers/**")  # the page itself tries again
+    expect(page.locator("#tally")).to_contain_text("3 by you", timeout=15_000)
+    assert list(Label.objects.order_by("id").values_list("assignment", flat=True))[1:] == [
+        second.pk,
+        third.pk,
+    ]
     assert page.evaluate("Object.keys(localStorage).map((k) => localStorage[k])") == ["[]"]
 
 
