@@ -6,6 +6,7 @@ so (source "simulated"), and statistics about people never hold one.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import uuid
 from collections.abc import Callable
@@ -85,13 +86,28 @@ def label_as_simulated(
     done = given.filter(kind="answer").count()
     draw = random.Random(f"simulated/{seed}/{done}")
     for key in keys[done:]:
-        card = _next_card(campaign, panel, draw)
-        if card is None:
+        if not _one_more(campaign, question, panel, seed, key, draw):
             break
-        _answer(card, question, seed, panel, key)
         done += 1
         report(done)
     return done
+
+
+def _one_more(
+    campaign: Campaign,
+    question: QuestionVersion,
+    panel: list[User],
+    seed: int,
+    key: uuid.UUID,
+    draw: random.Random,
+) -> bool:
+    """One label under this key; False when no card is left. A rater holds the same card in every
+    job of the campaign: where another one answered it first, the next is claimed."""
+    while card := _next_card(campaign, panel, draw):
+        with contextlib.suppress(labels.NotOpen):
+            _answer(card, question, seed, panel, key)
+            return True
+    return False
 
 
 def _panel(campaign: Campaign, raters: int) -> list[User]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,7 +21,7 @@ from annotate import access, figures
 from annotate.access import SignedInRequest
 from annotate.forms import CampaignForm, PromptsForm, SimulateForm
 from labeling import campaigns, iterations, presets, prompts
-from labeling.models import Campaign, Iteration, Prompt
+from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
 from models_runtime.states import StaleState
@@ -124,19 +125,9 @@ def simulate(request: SignedInRequest, slug: str) -> HttpResponse:
         messages.error(request, _("Simulated raters know the demo world only."))
     elif not form.is_valid():
         messages.error(request, form.sentence())
-    elif _simulating(row).exists():
+    elif not _simulate(row, form.cleaned_data["count"], request.user):
         messages.info(request, _("Simulated raters are at work already."))
     else:
-        count = form.cleaned_data["count"]
-        config = {"call": "simulate", "campaign": row.pk, "count": count}
-        jobs.submit(
-            project=row.project,
-            kind="row",
-            config=config,
-            queue="default",
-            seed=Job.objects.filter(project=row.project, kind="row").count(),
-            actor=request.user,
-        )
         messages.success(request, _("Simulated raters begin. Their labels are kept apart."))
     return redirect("campaign", slug=slug)
 
@@ -228,6 +219,23 @@ def _start(request: SignedInRequest, campaign: Campaign) -> None:
 
 def _current(campaign: Campaign) -> Iteration | None:
     return campaign.iterations.order_by("-number").first()
+
+
+def _simulate(campaign: Campaign, count: int, actor: User) -> bool:
+    """Submit the job, unless one is under way: of two presses the second joins the first."""
+    with transaction.atomic():
+        Campaign.objects.select_for_update().only("pk").get(pk=campaign.pk)
+        if _simulating(campaign).exists():
+            return False
+        jobs.submit(
+            project=campaign.project,
+            kind="row",
+            config={"call": "simulate", "campaign": campaign.pk, "count": count},
+            queue="default",
+            seed=Job.objects.filter(project=campaign.project, kind="row").count(),
+            actor=actor,
+        )
+    return True
 
 
 def _simulating(campaign: Campaign) -> Any:

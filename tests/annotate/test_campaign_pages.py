@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from labeling.models import Campaign, Iteration, Label, Prompt
+from models_runtime import jobs
 from models_runtime.models import AuditEvent, Job
 from tests.factories import Cast, IterationFactory, MembershipFactory, open_comparisons
 from tests.rating import answer
@@ -149,6 +154,51 @@ def test_simulated_raters_are_for_the_demo_world_and_one_job_at_a_time(
         "campaign": cast.campaign.pk,
         "count": 500,
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_press_makes_one_job(lead: Client, cast: Cast) -> None:
+    """Both requests are past every check before the first one writes."""
+    open_comparisons(cast.campaign, 1)
+    Campaign.objects.update(demo_world=True)
+    gate, submit = threading.Barrier(2), jobs.submit
+
+    def meet(**job: Any) -> Job:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            gate.wait(1)
+        return submit(**job)
+
+    def press() -> None:
+        lead.post("/campaigns/helpful/simulate/", {"count": 500})
+        connection.close()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(jobs, "submit", meet)
+        for pressed in [pool.submit(press) for _ in range(2)]:
+            pressed.result()
+    assert Job.objects.count() == 1
+
+
+def test_more_prompts_for_the_demo_world_are_refused_in_one_sentence(
+    lead: Client, cast: Cast
+) -> None:
+    Campaign.objects.update(demo_world=True)
+    upload = SimpleUploadedFile("mine.jsonl", LINES)
+    response = lead.post("/campaigns/helpful/prompts/", {"prompts": upload}, follow=True)
+    assert "knows its own prompts only" in response.content.decode()
+    assert 'type="file"' not in response.content.decode()
+    assert Prompt.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", ["draft", "closed"])
+def test_no_round_starts_in_a_campaign_that_is_not_open(
+    lead: Client, cast: Cast, state: str
+) -> None:
+    Campaign.objects.update(state=state)
+    body = lead.post("/campaigns/helpful/iterate/", follow=True).content.decode()
+    assert f"The campaign is {state}: open it first." in body
+    assert "samples now" not in body
+    assert Iteration.objects.count() == 0
 
 
 def test_the_page_keeps_people_and_simulated_raters_apart(lead: Client, cast: Cast) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import uuid
+from typing import Any
 
 import pytest
 
-from labeling import simulation
-from labeling.models import Campaign, Completion, Iteration, Label, User
+from labeling import labels, leases, simulation
+from labeling.models import Assignment, Campaign, Completion, Iteration, Label, User
 from models_runtime import world
 from tests import factories
 
@@ -45,6 +47,26 @@ def test_a_repeated_request_gives_only_what_is_missing() -> None:
     assert simulation.label_as_simulated(count=12, report=given.append, **ask) == 12
     assert given == list(range(1, 13))
     assert Label.objects.count() == 12
+
+
+def test_a_card_that_another_job_answered_first_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two jobs share the panel, and each rater has one card in hand."""
+    campaign = _campaign(comparisons=10)
+    claim, raced = leases.claim_next, []
+
+    def claim_and_lose(**wanted: Any) -> Assignment | None:
+        card = claim(**wanted)
+        if card is not None and len(raced) < 3:
+            raced.append(card.pk)
+            parts = {"preference": {"choice": "0:better"}}
+            labels.record_label(assignment=card, parts=parts, idempotency_key=uuid.uuid4())
+        return card
+
+    monkeypatch.setattr(leases, "claim_next", claim_and_lose)
+    assert simulation.label_as_simulated(campaign=campaign, count=10, seed=0) == 7
+    assert (len(raced), Label.objects.count()) == (3, 10)
 
 
 @pytest.mark.parametrize(("trains_on", "better"), [("chosen", True), ("rejected", False)])
