@@ -24,6 +24,10 @@ from models_runtime.jobdir import sha256_of
 CHUNK = 500
 SHOWN_PROBLEMS = 50
 KIND = "prompts"
+OF_ANOTHER_WORLD = (
+    "This campaign is judged by the demo world, which knows its own prompts only: make a new "
+    "campaign for yours."
+)
 ABANDONED_AFTER = timedelta(hours=6)
 
 
@@ -75,8 +79,11 @@ def import_prompts(
     leaves everything as it was. Conversations that the campaign has already are passed over.
     Rows are written in small transactions to a set that belongs to no campaign yet, so that
     raters are never held up, and appear with one update. ``name`` stands for the file's own
-    where that is a temporary one. Raises ValueError for a suffix that is no format.
+    where that is a temporary one. Raises ValueError for a suffix that is no format, and for a
+    campaign of the demo world.
     """
+    if campaign.demo_world:
+        raise ValueError(OF_ANOTHER_WORLD)
     name = name or path.name
     report = _checked(campaign, path, name)
     if report.ok and not dry_run:

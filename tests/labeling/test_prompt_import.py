@@ -37,6 +37,15 @@ def imported(campaign):
     return Prompt.objects.filter(prompt_set__campaign=campaign).order_by("id")
 
 
+def test_the_demo_world_takes_no_other_prompts(campaign, tmp_path):
+    """Its utility knows its own items only, so that any other would break the evaluation."""
+    campaign.demo_world = True
+    campaign.save()
+    with pytest.raises(ValueError, match="knows its own prompts only"):
+        import_prompts(campaign=campaign, path=written(tmp_path, {"prompt": "Mine?"}))
+    assert imported(campaign).count() == 0
+
+
 def test_every_form_of_prompt_becomes_messages(campaign, tmp_path):
     path = written(
         tmp_path,
