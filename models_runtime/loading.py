@@ -25,6 +25,7 @@ from models_runtime.jobdir import BadInput, JobDir, run_entry, sha256_of
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 _PROBE = "concord probe answer"
+_LONGEST_HEADER = 100_000_000  # the format's own limit, in bytes
 
 transformers.logging.disable_progress_bar()  # a job's log is read by people, not by a terminal
 transformers.logging.set_verbosity_error()  # what loading must say, it says as BadInput
@@ -185,7 +186,8 @@ def _json_file(path: Path, name: str) -> dict[str, Any]:
 
 
 def _architecture(config: dict[str, Any]) -> str:
-    return next(iter(config.get("architectures") or []), "")
+    named = config.get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else ""
 
 
 def _read_config(folder: Path) -> transformers.PreTrainedConfig:
@@ -226,13 +228,13 @@ def _read_header(file: Path) -> dict[str, list[int]]:
     size = file.stat().st_size
     with file.open("rb") as handle:
         length = int.from_bytes(handle.read(8), "little")
-        raw = handle.read(length) if length <= size else b""
+        raw = handle.read(length) if length <= min(size, _LONGEST_HEADER) else b""
     try:
         header = json.loads(raw)
         header.pop("__metadata__", None)
         end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-        shapes = {name: entry["shape"] for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        shapes = {name: [int(n) for n in entry["shape"]] for name, entry in header.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"{file.name} is torn or not a safetensors file.") from error
     if end != size:
         raise BadInput(f"{file.name} is torn: {size} bytes instead of {end}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 
 import pytest
 import torch
@@ -90,6 +91,34 @@ def test_an_unknown_or_unfit_model_type(folder):
     assert refusal(folder) == "The model type martian is not known to this version."
     edit(folder / "config.json", model_type="llama", architectures=["LlamaModel"])
     assert refusal(folder) == "The model is not a causal language model (LlamaModel)."
+
+
+@pytest.mark.parametrize(
+    "header",
+    [[1, 2], {}, {"w": 1}, {"w": {"shape": "zz", "data_offsets": [0, 0]}}, {"w": {"shape": [1]}}],
+)
+def test_a_header_of_the_wrong_shape(folder, header):
+    raw = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(raw).to_bytes(8, "little") + raw)
+    assert refusal(folder) == "model.safetensors is torn or not a safetensors file."
+
+
+def test_a_header_that_claims_gigabytes_is_not_read(folder):
+    with (folder / "model.safetensors").open("wb") as handle:
+        handle.write((1 << 30).to_bytes(8, "little"))
+        handle.truncate(1 << 31)
+    tracemalloc.start()
+    try:
+        assert refusal(folder) == "model.safetensors is torn or not a safetensors file."
+        assert tracemalloc.get_traced_memory()[1] < 1 << 28
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("named", ["LlamaForCausalLM", [3], {}, []])
+def test_an_architecture_of_the_wrong_shape(folder, named):
+    edit(folder / "config.json", architectures=named)
+    assert refusal(folder)
 
 
 def test_no_weights_and_torn_weights(folder):

@@ -36,6 +36,10 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+def index(shard: Any) -> bytes:
+    return json.dumps({"weight_map": {"w": shard}}).encode()
+
+
 @pytest.fixture
 def job(project: Project) -> Job:
     return jobs.submit(project=project, kind="train", config={})
@@ -94,6 +98,15 @@ def test_name_of_another_checkpoint_is_refused(project: Project, folder: Path) -
         ("config.json", b'{"auto_map": {"AutoModel": "x.Y"}}', "config.json asks for code"),
         ("tokenizer_config.json", b'{"auto_map": {}}', "tokenizer_config.json asks for code"),
         ("generation_config.json", b"{", "generation_config.json is not valid JSON"),
+        ("generation_config.json", b"[" * 200_000, "generation_config.json is not valid JSON"),
+        ("adapter_config.json", b"{}", "adapter_config.json makes it an adapter"),
+        ("model.safetensors.index.json", b"[]", "index.json names no weights"),
+        ("model.safetensors.index.json", index("../other/model.safetensors"), "outside the model"),
+        ("model.safetensors.index.json", index("/srv/model.safetensors"), "outside the model"),
+        ("model.safetensors.index.json", index(3), "outside the model"),
+        ("a\\b.txt", b"", "holds characters that are refused"),
+        ("a\u202eb.txt", b"", "holds characters that are refused"),
+        ("a\udcff.txt", b"", "holds characters that are refused"),
     ],
 )
 def test_what_could_run_code_is_refused_and_nothing_registered(
@@ -103,6 +116,12 @@ def test_what_could_run_code_is_refused_and_nothing_registered(
     (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match=sentence):
         register(project, folder)
+    nothing_registered()
+
+
+def test_a_name_that_no_page_could_show_is_refused(project: Project, folder: Path) -> None:
+    with pytest.raises(ValueError, match="invisible characters"):
+        register(project, folder, "best\u202ecilop")
     nothing_registered()
 
 
