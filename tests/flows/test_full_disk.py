@@ -100,7 +100,7 @@ def test_a_full_disk_is_one_sentence_and_the_iteration_completes_once_there_is_s
 ) -> None:
     job = Job.objects.get(training_run__role="reward_model")
     training = execute_beside()
-    wait_for(lambda: list(jobs.folder(job).glob("attempt-1/checkpoints/step-*")))
+    wait_for(lambda: list(jobs.folder(job).glob("attempt-1/checkpoints/step-*")), 120)
     with filled(small_disk, ROOM):
         training.join()
         step_until(labelled, lambda: labelled.state == "failed")
