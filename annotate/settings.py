@@ -173,7 +173,13 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 AXES_CLIENT_IP_CALLABLE = "annotate.client_address.of"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
+AXES_HANDLER = "annotate.throttle.Throttle"
+# An office behind one address mistypes less often than this in the time below.
+ADDRESS_FAILURE_LIMIT = 100
 AXES_COOLOFF_TIME = 0.25  # hours
+# What is locked is not written: each try would make a row longer, and the lock endless.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # who signed in when, and from where, is nobody's business
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_VERBOSE = False
 

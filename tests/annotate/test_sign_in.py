@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.test import Client
 
 from tests.factories import PASSWORD, Cast, UserFactory
@@ -55,6 +56,31 @@ def test_eight_wrong_tries_lock_this_name_from_this_address_alone(
 def test_a_name_that_nobody_has_is_locked_alike(client: Client, cast: Cast) -> None:
     statuses = [enter(client, "nobody", "wrong").status_code for _ in range(8)]
     assert statuses == [200] * 7 + [429]
+
+
+def test_one_password_tried_on_every_name_locks_the_address(
+    client: Client, cast: Cast, settings: Any
+) -> None:
+    settings.ADDRESS_FAILURE_LIMIT = 10
+    statuses = [enter(client, f"name{n}", "Spring2026").status_code for n in range(10)]
+    assert statuses == [200] * 9 + [429]
+    assert enter(client, "lead", PASSWORD).status_code == 429
+    assert enter(Client(REMOTE_ADDR="10.1.2.3"), "lead", PASSWORD).status_code == 302
+
+
+def test_tries_while_locked_are_not_written(client: Client, cast: Cast) -> None:
+    """Else a flood of them makes a row longer and longer, and the lock has no end."""
+    for _ in range(8):
+        enter(client, "rater", "wrong")
+    before = AccessAttempt.objects.values().get()
+    for _ in range(3):
+        assert enter(client, "rater", "wrong").status_code == 429
+    assert AccessAttempt.objects.values().get() == before
+
+
+def test_who_signed_in_from_where_is_not_kept(client: Client, cast: Cast) -> None:
+    enter(client, "rater", PASSWORD)
+    assert not AccessLog.objects.exists()
 
 
 def test_signing_out_ends_the_session_and_its_cookie(client: Client, cast: Cast) -> None:
