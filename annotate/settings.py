@@ -54,7 +54,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # Where state lives: database, artefacts, job directories, logs, the private Redis.
 DATA_DIR = Path(env.str("CONCORD_DATA", str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("CONCORD_DEBUG", False)
-DEMO = env.bool("CONCORD_DEMO", False)
 
 
 def _secret_key() -> str:

@@ -150,7 +150,6 @@ class Stack:
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
         if self.options.mode == "serve":
             return
-        os.environ["CONCORD_DEMO"] = "1"
         for name, value in FRUGAL.items():
             os.environ.setdefault(name, value)
 

@@ -311,8 +311,8 @@ def _end(job: Job, to: str, where: Q, **changes: Any) -> str:
             obj=job,
             from_state=before,
             to_state=to,
-            reason=changes.get("error", ""),
-            data={"attempt": job.attempt},
+            # Not the sentence: it may quote what people typed, and this table is never erased.
+            data={"attempt": job.attempt, "failed": bool(changes.get("error"))},
         )
     job.refresh_from_db()
     return to

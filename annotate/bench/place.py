@@ -24,7 +24,7 @@ from annotate.stack import web_part
 
 ROOT = Path(__file__).resolve().parents[2]
 # What may be set around us and must not reach a place of its own.
-NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "BEHIND_TLS_PROXY", "CONCORD_DEMO")
+NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "BEHIND_TLS_PROXY")
 
 
 class Failed(Exception):

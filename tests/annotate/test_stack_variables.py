@@ -9,7 +9,6 @@ from tests.annotate.launching import ROOT
 # Written by one part of Concord for another, or the system's own.
 INTERNAL = {
     "CONCORD_ATTEMPT",
-    "CONCORD_DEMO",
     "CONCORD_LEASE",
     "CONCORD_PARENT",
     "CONCORD_STACK",
