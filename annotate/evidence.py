@@ -13,6 +13,7 @@ from labeling.iterations import plan_of
 from labeling.models import Campaign, Completion, Iteration, Prompt
 from models_runtime import jobs
 from models_runtime.models import Checkpoint, Job
+from training import pipeline
 from training.models import Evaluation, TrainingRun
 
 # Curves worth a look while a method trains, in this order; others follow by name.
@@ -72,6 +73,12 @@ def candidates(iteration: Iteration) -> list[Candidate]:
     """Finished evaluations, the newest first."""
     rows = iteration.evaluations.select_related("checkpoint", "run", "job").order_by("-id")
     return [_candidate(row) for row in rows if row.result]
+
+
+def ranked(iteration: Iteration, found: list[Candidate]) -> list[Candidate]:
+    """The best first of those whose guards all hold, then the others, the newest first."""
+    places = {row.pk: place for place, row in enumerate(pipeline.candidates(iteration))}
+    return sorted(found, key=lambda one: places.get(one.evaluation.pk, len(places)))
 
 
 def run_rows(iteration: Iteration, found: list[Candidate]) -> list[RunRow]:
@@ -228,7 +235,8 @@ def _samples(iteration: Iteration) -> Node:
     if batch:
         names = Checkpoint.objects.in_bulk([row["checkpoint"] for row in batch.samplers])
         notes.append(", ".join(str(one) for one in names.values()))
-        notes.append(" / ".join(f"T {row['temperature']:g}" for row in batch.samplers[:1]))
+        drawn_at = dict.fromkeys(row["temperature"] for row in batch.samplers)
+        notes.append(" / ".join(f"T {temperature:g}" for temperature in drawn_at))
     bar = {"job": batch.job, **figures.job_progress(batch.job)} if batch else None
     running = bar if bar and bar["job"].state in ("queued", "running") else None
     return Node(

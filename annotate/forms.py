@@ -24,7 +24,12 @@ METHOD_TITLES = {
     "reward": _("Reward model"),
 }
 # The methods that make a policy out of preferences.
-TUNERS = ("raft", "dpo")
+TUNERS = ("raft", "dpo", "sft")
+MARGINS = {
+    "none": _("none"),
+    "small": _("small: 1, 2/3, 1/3, 0"),
+    "large": _("large: 3, 2, 1, 0"),
+}
 
 
 class SignInForm(AuthenticationForm):
@@ -69,6 +74,24 @@ class FlagForm(RequestForm):
             "invalid_choice": _("That is no flag."),
         },
     )
+
+
+class TemperaturesField(forms.CharField):
+    """One or a few numbers, separated by commas; a list of floats."""
+
+    LOW, HIGH, MOST = 0.01, 5.0, 4
+
+    def clean(self, value: Any) -> Any:
+        words = super().clean(value).replace(",", " ").split()
+        try:
+            found = list(dict.fromkeys(float(word) for word in words))
+        except ValueError:
+            found = []
+        if not found or not all(self.LOW <= one <= self.HIGH for one in found):
+            raise forms.ValidationError(_("Write numbers between 0.01 and 5, such as 0.8, 1.2."))
+        if len(found) > self.MOST:
+            raise forms.ValidationError(_("Four temperatures are the most."))
+        return found
 
 
 class CampaignForm(forms.Form):
@@ -133,16 +156,18 @@ class CampaignForm(forms.Form):
         choices=[("auto", _("at the target")), ("person", _("when somebody presses the button"))],
     )
     k = forms.IntegerField(label=_("Completions a prompt"), min_value=2, max_value=64, initial=4)
-    temperature = forms.FloatField(
-        label=_("Temperature"), min_value=0.01, max_value=5, initial=0.8
+    temperature = TemperaturesField(
+        label=_("Temperatures"),
+        initial="0.8",
+        help_text=_("Several, such as 0.8, 1.2: completions are sampled at each of them."),
     )
     max_new_tokens = forms.IntegerField(
         label=_("Longest completion, in tokens"), min_value=1, max_value=65536, initial=64
     )
 
     PLANNED = (
-        "target_labels", "double_share", "strategy", "method", "start_training", "k",
-        "temperature", "max_new_tokens",
+        "target_labels", "double_share", "strategy", "method", "margin", "start_training", "k",
+        "max_new_tokens",
     )  # fmt: skip
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
@@ -156,6 +181,9 @@ class CampaignForm(forms.Form):
         )
         self.fields["method"] = _choice(
             _("Training method"), {name: METHOD_TITLES[name] for name in TUNERS}, "raft"
+        )
+        self.fields["margin"] = _choice(
+            _("Margin in the reward model's loss, by rated strength"), MARGINS, "none"
         )
 
     def _offer(self, name: str, rows: QuerySet[Any]) -> None:
@@ -175,6 +203,8 @@ class CampaignForm(forms.Form):
         data = self.cleaned_data
         return {
             **{name: data[name] for name in self.PLANNED},
+            "temperature": data["temperature"][0],
+            "more_temperatures": data["temperature"][1:],
             "comparisons": -(-data["target_labels"] // data["labels_per_comparison"]),
         }
 
@@ -184,6 +214,34 @@ class PromptsForm(RequestForm):
 
     prompts = forms.FileField(error_messages={"required": _("Choose a JSONL or CSV file.")})
     licence = forms.CharField(max_length=200, required=False)
+
+
+class RolesForm(RequestForm):
+    """What somebody may do in a project: at least one of the roles."""
+
+    ROLES = (
+        ("rater", _("Rater"), _("compares answers")),
+        ("lead", _("Lead"), _("makes campaigns, adds people")),
+        ("researcher", _("Researcher"), _("trains, evaluates, promotes")),
+    )
+    roles = forms.MultipleChoiceField(
+        choices=[(role, title) for role, title, _does in ROLES],
+        error_messages={
+            "required": _("Choose at least one role; to keep somebody out, deactivate them."),
+            "invalid_choice": _("%(value)s is no role."),
+        },
+    )
+
+
+class PersonForm(RolesForm):
+    """Somebody new."""
+
+    username = forms.CharField(
+        label=_("Name to sign in with"),
+        max_length=150,
+        error_messages={"required": _("Give them a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+    )
 
 
 class SimulateForm(RequestForm):

@@ -21,6 +21,9 @@ class Plan:
     prompts: int = field(default=0, metadata={"help": "Prompts to sample; 0 takes all."})
     k: int = field(default=4, metadata={"help": "Completions per prompt and checkpoint."})
     temperature: float = field(default=0.8, metadata={"help": "Sampling temperature."})
+    more_temperatures: list[float] = field(
+        default_factory=list, metadata={"help": "Temperatures to sample k at besides that one."}
+    )
     top_p: float = field(default=1.0, metadata={"help": "Nucleus sampling mass."})
     max_new_tokens: int = field(default=64, metadata={"help": "Longest completion, in tokens."})
     system_prompt: str = field(default="", metadata={"help": "Put before every prompt."})

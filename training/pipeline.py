@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import logging
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +147,18 @@ def _sample(iteration: Iteration) -> None:
 def _start_sampling(iteration: Iteration) -> SamplingBatch:
     plan = plan_of(iteration)
     sources = _sources(iteration)
+    places = list(product(sources, (plan.temperature, *plan.more_temperatures)))
     samplers = [
         {
             "checkpoint": f"policy-{checkpoint.pk}",
             "k": plan.k,
-            "temperature": plan.temperature,
+            "temperature": temperature,
             "top_p": plan.top_p,
             "max_new_tokens": plan.max_new_tokens,
             "seed": runs.seed_for(iteration, "sample") + index,
             "system_prompt": plan.system_prompt,
         }
-        for index, checkpoint in enumerate(sources)
+        for index, (checkpoint, temperature) in enumerate(places)
     ]
     embed = plan.strategy != "random"
     inputs = [
@@ -176,7 +178,10 @@ def _start_sampling(iteration: Iteration) -> SamplingBatch:
             inputs=inputs,
             seed=runs.seed_for(iteration, "sample"),
         )
-        stored = [{**row, "checkpoint": c.pk} for row, c in zip(samplers, sources, strict=True)]
+        stored = [
+            {**row, "checkpoint": checkpoint.pk}
+            for row, (checkpoint, _) in zip(samplers, places, strict=True)
+        ]
         return SamplingBatch.objects.create(iteration=iteration, job=job, samplers=stored)
 
 

@@ -246,7 +246,7 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
-    found = evidence.candidates(row)
+    found = evidence.ranked(row, evidence.candidates(row))
     run_rows = evidence.run_rows(row, found)
     nodes = evidence.chain(row, run_rows, found)
     chart, estimates = evidence.win_rates(row.campaign)

@@ -13,11 +13,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
-from labeling.models import Campaign, Iteration, Label, Prompt
+from labeling.models import Campaign, Iteration, Label, Prompt, SamplingBatch
 from models_runtime import jobs
 from models_runtime.models import AuditEvent, Job
 from tests.factories import Cast, IterationFactory, MembershipFactory, open_comparisons
 from tests.rating import answer
+from training import pipeline
 
 FRAGMENT = {"HX-Request": "true"}
 LINES = b'{"prompt": "Why is the sky blue?"}\n{"prompt": "How do I boil an egg?"}\n'
@@ -36,7 +37,7 @@ def fields(cast: Cast, **changes: Any) -> dict[str, Any]:
         "trains_on": "chosen", "first_policy": cast.campaign.first_policy_id,
         "target_labels": 24, "labels_per_comparison": 1, "double_share": 0.1,
         "strategy": "random", "method": "raft", "start_training": "person", "k": 4,
-        "temperature": 0.8, "max_new_tokens": 64, **changes,
+        "temperature": "0.8", "max_new_tokens": 64, "margin": "none", **changes,
     }  # fmt: skip
 
 
@@ -58,6 +59,23 @@ def test_one_form_makes_a_draft_with_its_prompts(lead: Client, cast: Cast) -> No
     assert made.guideline.markdown == "**Be kind.**"
 
 
+def test_the_form_sets_margin_and_temperatures_and_samples_at_each(
+    lead: Client, cast: Cast
+) -> None:
+    upload = SimpleUploadedFile("mine.jsonl", LINES)
+    form = fields(cast, margin="large", temperature="0.8, 1.2", prompts=upload)
+    lead.post("/campaigns/new/", form)
+    made = Campaign.objects.get(slug="safety-first")
+    assert made.plan["margin"] == "large"
+    assert (made.plan["temperature"], made.plan["more_temperatures"]) == (0.8, [1.2])
+    lead.post("/campaigns/safety-first/open/")
+    pipeline.step(made.iterations.get())
+    batch = SamplingBatch.objects.get()
+    assert [row["temperature"] for row in batch.samplers] == [0.8, 1.2]
+    assert {row["checkpoint"] for row in batch.samplers} == {cast.campaign.first_policy_id}
+    assert len({row["seed"] for row in batch.job.config["samplers"]}) == 2
+
+
 def test_a_fault_in_the_prompts_is_told_with_its_line_and_imports_nothing(
     lead: Client, cast: Cast
 ) -> None:
@@ -73,7 +91,9 @@ def test_a_fault_in_the_prompts_is_told_with_its_line_and_imports_nothing(
     "wrong",
     [
         {"name": ""}, {"preset": "7"}, {"target_labels": 0}, {"method": "evil"},
-        {"first_policy": 0}, {"k": 1}, {"temperature": "nan"}, {"strategy": "../x"},
+        {"first_policy": 0}, {"k": 1}, {"temperature": "nan"},
+        {"temperature": "0.8, hot"}, {"temperature": "1 2 3 4 5"}, {"margin": "huge"},
+        {"strategy": "../x"},
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_marked_and_makes_nothing(

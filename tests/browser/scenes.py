@@ -8,10 +8,11 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from labeling import iterations, labels, leases, rendering, snapshots
-from labeling.models import Completion, Iteration, SamplingBatch, User
+from labeling.models import Completion, Iteration, Prompt, SamplingBatch, User
 from models_runtime.models import Job, MetricChunk
 from tests.factories import (
     Cast,
@@ -52,6 +53,7 @@ GUIDE = """## What makes an answer better
 - Length is no merit. A short answer that helps wins.
 - Code must run; `sorted(x)[-1]` is not `max(x)` on an empty list.
 """
+UNITS = {"row": "labels", "sample": "completions"}
 STEPS = ("significantly", "better", "slightly", "negligibly")
 
 
@@ -82,11 +84,20 @@ def labelled_scene(size: int = 90) -> Cast:
     for rater, share in ((cast.rater, 0.78), (cast.other_rater, 0.67), (robot, 0.28)):
         _label(cast, rater, round(share * size), draw)
     iteration = cast.campaign.iterations.get()
-    _job(cast, "row", "running", config={"campaign": cast.campaign.pk}, done=212, total=500)
+    _job(cast, "row", "running", config={"campaign": cast.campaign.pk}, done=25, total=500)
     sampling = _job(cast, "sample", "succeeded", done=160, total=160)
     rows = [{"checkpoint": iteration.policy_id, "k": 4, "temperature": 0.8}]
-    SamplingBatch.objects.create(iteration=iteration, job=sampling, samplers=rows)
+    batch = SamplingBatch.objects.create(iteration=iteration, job=sampling, samplers=rows)
+    Completion.objects.update(batch=batch, sampler_index=F("pk"))
+    heldout = Prompt.objects.order_by("-pk")[: round(0.15 * size)]
+    Prompt.objects.filter(pk__in=[prompt.pk for prompt in heldout]).update(split="heldout")
     return cast
+
+
+def while_others_rate(cast: Cast, count: int) -> None:
+    """The rater's first card stays open while the other rater answers."""
+    leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    _label(cast, cast.other_rater, count, random.Random(7))
 
 
 def review_scene(size: int = 90) -> Cast:
@@ -98,7 +109,7 @@ def review_scene(size: int = 90) -> Cast:
     for number, rate in ((1, 0.645), (2, 0.853)):
         policy = iterations.current_policy(campaign)
         past = IterationFactory(campaign=campaign, number=number, state="review", policy=policy)
-        _evaluated(cast, past, f"policy-{number}", rate)
+        evaluated(cast, past, f"policy-{number}", rate)
         iterations.promote(
             iteration=past,
             checkpoint=past.evaluations.get().checkpoint,
@@ -115,7 +126,7 @@ def review_scene(size: int = 90) -> Cast:
     reward.job.result = {"metrics": {"accuracy": 0.718}}
     reward.job.save()
     _run(cast, current, "judge", "reward", "succeeded")
-    _evaluated(cast, current, "policy-3", 0.915)
+    evaluated(cast, current, "policy-3", 0.915)
     _run(cast, current, "policy", "dpo", "running")
     return cast
 
@@ -154,7 +165,7 @@ def _job(cast: Cast, kind: str, state: str, *, done: int = 0, total: int = 0, **
         started_at=now - timedelta(minutes=9),
         finished_at=finished,
         cpu_seconds=18.4,
-        progress={"done": done, "total": total, "unit": "steps"} if total else {},
+        progress={"done": done, "total": total, "unit": UNITS.get(kind, "steps")} if total else {},
         **row,
     )
 
@@ -185,7 +196,7 @@ def _run(cast: Cast, iteration: Iteration, role: str, method: str, state: str) -
     )
 
 
-def _evaluated(cast: Cast, iteration: Iteration, name: str, rate: float) -> None:
+def evaluated(cast: Cast, iteration: Iteration, name: str, rate: float) -> None:
     run = _run(cast, iteration, "policy", "raft", "succeeded")
     run.output = CheckpointFactory(
         project=cast.project, name=name, parent=iteration.policy, job=run.job, bytes=1_040_000
