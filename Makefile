@@ -97,8 +97,9 @@ bench: set-up-dev ## measurements as a table and as a JSON list in BENCH_JSON
 	$(TEST_ENVIRONMENT) SECRET_KEY=for-the-benchmarks-only CONCORD_DATA="$$folder" \
 	    $(PYTHON_HERE) manage.py bench $(ARGS)
 
-screenshots: set-up-dev chromium ## every page, light and dark, wide and narrow, in test-results/
-	@$(TEST_ENVIRONMENT) SCREENSHOTS=1 $(PYTEST) -m browser tests/browser $(T)
+screenshots: set-up-dev chromium ## the README's pictures; every page in test-results/
+	@$(TEST_ENVIRONMENT) SCREENSHOTS=1 $(PYTEST) -m browser tests/browser/test_readme_pictures.py \
+	    tests/browser/test_pages.py $(T)
 
 clean: ## caches and test results; the data folder and the environment stay
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache test-results
