@@ -157,6 +157,26 @@ def snapshot_for_staff(user: User, pk: int) -> Snapshot:
     return snapshot
 
 
+def projects_led(user: User) -> QuerySet[Project]:
+    """Whose people this user answers for."""
+    require_role(user, "lead")
+    return projects(user, "lead").order_by("name", "pk")
+
+
+def project_for_lead(user: User, slug: str) -> Project:
+    """To add people to."""
+    project = get_object_or_404(Project, slug=slug)
+    _require_member(user, project.pk, ("lead",))
+    return project
+
+
+def member_for_lead(user: User, slug: str, public_id: UUID) -> tuple[Project, User]:
+    """Somebody of one's project, to give roles, a password, or leave to sign in."""
+    project = project_for_lead(user, slug)
+    rows = User.objects.filter(memberships__project=project, kind="person").distinct()
+    return project, get_object_or_404(rows, public_id=public_id)
+
+
 def can(user: User, project_id: int, role: str) -> bool:
     """Whether to draw a button; the view behind it asks again."""
     return role in _roles_in(user, project_id)

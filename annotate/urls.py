@@ -3,7 +3,7 @@ with each of them; an address that it does not know fails the tests."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from annotate.views import account, downloads, health, lead, rate, research
+from annotate.views import account, downloads, health, lead, people, rate, research
 
 
 class OneOf:
@@ -30,6 +30,10 @@ class JobAct(OneOf):
     regex = "stop|retry|cancel"
 
 
+class MayEnter(OneOf):
+    regex = "deactivate|reactivate"
+
+
 class Source(OneOf):
     regex = "person|all"
 
@@ -40,6 +44,7 @@ class Suffix(OneOf):
 
 register_converter(Source, "source")
 register_converter(Suffix, "suffix")
+register_converter(MayEnter, "may_enter")
 register_converter(Move, "move")
 register_converter(Pause, "pause")
 register_converter(JobAct, "act")
@@ -72,6 +77,11 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("export/<source:source>.<suffix:suffix>", downloads.export, name="export"),
     path("<int:number>/", include(one_iteration)),
 ]
+one_person: list[URLPattern | URLResolver] = [
+    path("roles/", people.roles, name="person-roles"),
+    path("password/", people.password, name="person-password"),
+    path("<may_enter:verb>/", people.may_enter, name="person-may-enter"),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", account.home, name="home"),
@@ -83,6 +93,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/", lead.campaign_list, name="campaigns"),
     path("campaigns/new/", lead.new_campaign, name="new-campaign"),
     path("campaigns/<slug:slug>/", include(one_campaign)),
+    path("people/", people.people, name="people"),
+    path("people/<slug:slug>/", people.add, name="add-person"),
+    path("people/<slug:slug>/<uuid:public_id>/", include(one_person)),
     path("jobs/", research.job_list, name="jobs"),
     path("jobs/<int:pk>/", research.job, name="job"),
     path("jobs/<int:pk>/metrics.csv", research.job_metrics, name="job-metrics"),

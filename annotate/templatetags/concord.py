@@ -54,6 +54,8 @@ def menu(context: template.Context) -> list[dict[str, Any]]:
     if held & set(access.STAFF):
         entries += [("campaigns", _("Campaigns")), ("checkpoints", _("Checkpoints"))]
         entries += [("jobs", _("Jobs"))]
+    if "lead" in held:
+        entries.append(("people", _("People")))
     return [_entry(request, name, title) for name, title in entries]
 
 

@@ -61,6 +61,11 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "pause-iteration": (POST, RESEARCHER),
     "new-run": (SAFE + POST, RESEARCHER),
     "rows": (SAFE, STAFF),
+    "people": (SAFE, ANY_LEAD),
+    "add-person": (SAFE + POST, LEAD),
+    "person-roles": (POST, LEAD),
+    "person-password": (POST, LEAD),
+    "person-may-enter": (POST, LEAD),
     "jobs": (SAFE, ANY_STAFF),
     "job": (SAFE, STAFF),
     "job-metrics": (SAFE, STAFF),
@@ -95,7 +100,12 @@ def addresses(cast: Cast) -> dict[str, str]:
     job = Job.objects.create(project=cast.project, kind="train")
     slug, own = {"slug": "helpful"}, {"public_id": assignment.public_id}
     one = {**slug, "number": Iteration.objects.get().number}
+    team = {"slug": cast.project.slug}
+    person = {**team, "public_id": cast.other_rater.public_id}
     arguments: dict[str, dict[str, Any]] = {
+        "add-person": team,
+        **dict.fromkeys(("person-roles", "person-password"), person),
+        "person-may-enter": {**person, "verb": "deactivate"},
         **dict.fromkeys(("card", "undo", "guidelines", "campaign", "iterate"), slug),
         **dict.fromkeys(("freeze", "simulate", "upload-prompts"), slug),
         **dict.fromkeys(("submit", "skip", "flag"), own),

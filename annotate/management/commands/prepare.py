@@ -88,10 +88,16 @@ class Command(BaseCommand):
             password=os.environ.get("ADMIN_PASSWORD", ""),
         )
         if made is None:
+            if alone := first_run.without_a_project():
+                first_run.join_project(alone)
             return
         self.stdout.write(f"First administrator: {made.name}")
         if made.password:
             self.stdout.write(f"Password, shown this once: {made.password}")
+        self.stdout.write(
+            f"{made.name} leads the project {first_run.PROJECT}; others are added on its page "
+            "People."
+        )
 
     def _watch_first_samples(self) -> None:
         """Say how sampling goes until there is something to rate."""

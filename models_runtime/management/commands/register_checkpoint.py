@@ -50,5 +50,5 @@ def _project(slug: str) -> Project:
         return found[0]
     if slug:
         raise CommandError(f"There is no project named {slug}.")
-    wanted = "name one with --project" if found else "create one first"
+    wanted = "name one with --project" if found else "make one first with add_project SLUG"
     raise CommandError(f"It is not clear which project is meant: {wanted}.")
