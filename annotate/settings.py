@@ -106,6 +106,7 @@ MIDDLEWARE = [
     # A rater's page is 11.5 kB, 3.0 compressed. Django pads against BREACH.
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "annotate.body_limit.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -114,6 +115,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+# A prompt file, in bytes; other addresses take DATA_UPLOAD_MAX_MEMORY_SIZE, which is Django's.
+LARGEST_UPLOAD = 2 << 30
 ROOT_URLCONF = "annotate.urls"
 WSGI_APPLICATION = "annotate.wsgi.application"
 ASGI_APPLICATION = "annotate.asgi.application"
