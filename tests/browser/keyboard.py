@@ -29,3 +29,21 @@ def card_is_open(page: Page) -> None:
     """A comparison is on the page and the keys are live."""
     expect(page.locator("#card")).to_have_attribute("data-assignment", re.compile("-"))
     expect(page.locator("#rate")).to_have_attribute("data-ready", "yes")
+
+
+def rate(page: Page, key: str) -> None:
+    """Press a key and wait for the next card."""
+    before = page.locator("#card").get_attribute("data-assignment")
+    page.keyboard.press(key)
+    expect(page.locator("#card")).not_to_have_attribute("data-assignment", str(before))
+
+
+def reach(page: Page, role: str, name: str) -> None:
+    """Tab until the control has the focus."""
+    control = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
+    expect(control).to_be_visible()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if control.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError(f"{name} cannot be reached with the Tab key")

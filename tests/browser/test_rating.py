@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeling.models import Assignment, Label
-from tests.browser.keyboard import card_is_open, enter, sign_in
+from tests.browser.keyboard import card_is_open, enter, rate, sign_in
 from tests.factories import Cast, make_cast, open_comparisons
 
 KEEP_MORE = """(ids) => {
@@ -31,13 +31,6 @@ def scene(transactional_db: Any) -> Cast:
     cast = make_cast()
     open_comparisons(cast.campaign, 14)
     return cast
-
-
-def rate(page: Page, key: str) -> None:
-    """Press a key and wait for the next card."""
-    before = page.locator("#card").get_attribute("data-assignment")
-    page.keyboard.press(key)
-    expect(page.locator("#card")).not_to_have_attribute("data-assignment", str(before))
 
 
 def test_sign_in_rate_ten_undo_one_skip_one(watched: Page, live_server: Any, scene: Cast) -> None:

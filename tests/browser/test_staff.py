@@ -9,18 +9,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Campaign, Iteration
 from tests.browser import scenes
-from tests.browser.keyboard import sign_in
-
-
-def reach(page: Page, role: str, name: str) -> None:
-    """Tab until the control has the focus."""
-    control = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
-    expect(control).to_be_visible()
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        if control.evaluate("one => one === document.activeElement"):
-            return
-    raise AssertionError(f"{name} cannot be reached with the Tab key")
+from tests.browser.keyboard import reach, sign_in
 
 
 def test_a_lead_makes_and_opens_a_campaign(
