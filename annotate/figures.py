@@ -1,4 +1,5 @@
-"""What a campaign's page says about its labels: counts, speed, sides, agreement, raters.
+"""What a campaign's page says about the labels of its newest iteration: counts, speed, sides,
+agreement, raters. The database counts; a web process reads no label one by one.
 
 Every number comes with its interval or its definition. Only labels in force count; people and
 simulated raters are never mixed.
@@ -11,9 +12,23 @@ import math
 import statistics
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    IntegerField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    When,
+)
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast, Trunc
 from django.utils import timezone
 from scipy import special
 
@@ -27,20 +42,39 @@ from models_runtime.models import Job
 from models_runtime.records import STRENGTHS
 
 FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label each time
-_kept: dict[int, tuple[float, int, Figures]] = {}
+SMALL = 300  # labels that are counted at every look
+TIMED = 20_000  # labels whose times make the medians: the newest
+SLOTS = 60  # bars of the chart, at most
+AGREEMENT_SHARE = 0.05  # of a process's time, at most, spent on agreement of many comparisons
+_kept: dict[int, tuple[float, Key, Figures]] = {}
+_agreed: dict[int, Agreed] = {}
+
+Key = tuple[int, int, int, int]  # iteration, its labels by people, by others, its newest label
 
 
 @dataclass(frozen=True)
-class Given:
-    """One label in force, as far as the page's statistics need it."""
+class Tally:
+    """Labels in force that are alike, counted by the database."""
 
     rater: int
     name: str
     source: str
-    at: dt.datetime
-    active_ms: int | None
-    left: bool | None  # whether the left side was chosen; None for a tie
     strength: str | None
+    left: bool | None  # whether the left side was chosen; None for a tie
+    n: int
+    last: dt.datetime
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """Agreement in an iteration, with what it was computed from and how long that took."""
+
+    doubles: tuple[int, ...]  # the iteration, its comparisons labelled twice, their newest label
+    at: float
+    seconds: float
+    people: Agreement
+    simulated: Agreement
+    by_rater: dict[int, list[bool]]
 
 
 @dataclass(frozen=True)
@@ -92,16 +126,29 @@ class Figures:
     strengths: list[tuple[str, int]]
 
 
-def of(campaign: Campaign) -> Figures:
-    """The campaign's figures; at most ten seconds old while labels stream in."""
-    newest = Label.objects.filter(comparison__campaign=campaign).order_by("-id")
-    last = newest.values_list("id", flat=True).first() or 0
+def of(campaign: Campaign, iteration: Iteration | None) -> Figures:
+    """The figures of an iteration's labels; at most ten seconds old while labels stream in."""
+    key = _key(iteration)
     kept = _kept.get(campaign.pk)
-    if kept and (kept[1] == last or time.monotonic() - kept[0] < FRESH_SECONDS and last > 300):
+    if kept and (kept[1] == key or _is_fresh(kept, key)):
         return kept[2]
-    figures = _compute(campaign)
-    _kept[campaign.pk] = (time.monotonic(), last, figures)
+    figures = _compute(campaign, iteration)
+    _kept[campaign.pk] = (time.monotonic(), key, figures)
     return figures
+
+
+def _key(iteration: Iteration | None) -> Key:
+    if iteration is None:
+        return 0, 0, 0, 0
+    newest = Label.objects.filter(comparison__iteration=iteration).order_by("-id")
+    last = newest.values_list("id", flat=True).first() or 0
+    return iteration.pk, iteration.labels_people, iteration.labels_others, last
+
+
+def _is_fresh(kept: tuple[float, Key, Figures], key: Key) -> bool:
+    at, known, figures = kept
+    many = figures.people + figures.others > SMALL
+    return many and known[0] == key[0] and time.monotonic() - at < FRESH_SECONDS
 
 
 def progress(iteration: Iteration | None) -> dict[str, Any]:
@@ -136,20 +183,23 @@ def binomial(successes: int, n: int) -> Share:
     return Share(k / n, low, high, n, p)
 
 
-def _compute(campaign: Campaign) -> Figures:
-    given = _given(campaign)
-    people = [g for g in given if g.source == "person"]
-    rows = list(snapshots.judged(campaign))
-    chart, per = _chart(given)
-    hourly, active = _speed(people)
-    strengths = Counter(g.strength for g in people if g.strength)
+def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
+    labels = _in_force(iteration)
+    tallies = _tallies(campaign, labels)
+    people = [one for one in tallies if one.source == "person"]
+    agreed = _agreement(campaign, iteration, labels)
+    chart, per = _chart(labels)
+    hourly, active = _speed(labels)
+    strengths: Counter[str] = Counter()
+    for one in people:
+        strengths[one.strength or ""] += one.n
     return Figures(
-        people=len(people),
-        others=len(given) - len(people),
+        people=_count(people),
+        others=_count(tallies) - _count(people),
         left=_left(people),
-        agreement=agreement.agreement(rows, "person"),
-        simulated=agreement.agreement(rows, "simulated"),
-        raters=_raters(given, _agreeing(campaign, rows)),
+        agreement=agreed.people,
+        simulated=agreed.simulated,
+        raters=_raters(tallies, agreed.by_rater, _times(labels)),
         chart=chart,
         per=per,
         hourly=hourly,
@@ -158,70 +208,124 @@ def _compute(campaign: Campaign) -> Figures:
     )
 
 
-def _given(campaign: Campaign) -> list[Given]:
-    rows = Label.objects.filter(
-        comparison__campaign=campaign, kind="answer", superseded_by=None
-    ).order_by("id")
-    fields = (
-        "rater_id",
-        "rater__username",
-        "source",
-        "created_at",
-        "active_ms",
-        "order",
-        "answer",
+def _in_force(iteration: Iteration | None) -> QuerySet[Label]:
+    rows = Label.objects.filter(kind="answer", superseded_by=None)
+    return rows.filter(comparison__iteration=iteration) if iteration else rows.none()
+
+
+def _tallies(campaign: Campaign, labels: QuerySet[Label]) -> list[Tally]:
+    parts = campaign.question.parts if campaign.question else {"": {}}
+    answered = KeyTransform(next(iter(parts)), KeyTransform("parts", "answer"))
+    rows = labels.annotate(
+        strength=KeyTextTransform("strength", answered),
+        chosen=Cast(KeyTextTransform("chosen", answered), IntegerField()),
+        first=Cast(KeyTextTransform("0", "order"), IntegerField()),
+        left=Case(
+            When(chosen__isnull=True, then=None), When(chosen=F("first"), then=True), default=False
+        ),
     )
-    return [
-        Given(rater, name, source, at, active_ms, *_side_and_strength(order, answer))
-        for rater, name, source, at, active_ms, order, answer in rows.values_list(*fields)
-    ]
+    kinds = rows.order_by().values_list("rater", "rater__username", "source", "strength", "left")
+    counted = kinds.annotate(n=Count("pk"), last=Max("created_at"))
+    return [Tally(*row) for row in counted]
 
 
-def _side_and_strength(order: list[int], answer: dict[str, Any]) -> tuple[bool | None, str | None]:
-    for part in answer["parts"].values():
-        if part.get("outcome") == "prefer" and len(order) == 2:
-            return part["chosen"] == order[0], part.get("strength")
-    return None, None
+def _count(tallies: Iterable[Tally]) -> int:
+    return sum(one.n for one in tallies)
 
 
-def _left(rows: list[Given]) -> Share:
-    sided = [g.left for g in rows if g.left is not None]
-    return binomial(sum(sided), len(sided))
+def _left(tallies: list[Tally]) -> Share:
+    sided = [one for one in tallies if one.left is not None]
+    return binomial(_count(one for one in sided if one.left), _count(sided))
 
 
-def _speed(people: list[Given]) -> tuple[float, int]:
-    """Labels an hour and raters at work, over the last hour or since the first label in it."""
+def _times(labels: QuerySet[Label]) -> dict[int, list[float]]:
+    """Seconds on a card by rater, of the newest labels."""
+    found: dict[int, list[float]] = defaultdict(list)
+    timed = labels.filter(active_ms__gt=0).order_by("-id")
+    for rater, active_ms in timed.values_list("rater", "active_ms")[:TIMED]:
+        found[rater].append(active_ms / 1000)
+    return found
+
+
+def _speed(labels: QuerySet[Label]) -> tuple[float, int]:
+    """People's labels an hour and raters at work, over the last hour or since the first in it."""
     now = timezone.now()
-    lately = [g for g in people if now - g.at < dt.timedelta(hours=1)]
-    if not lately:
+    lately = labels.filter(source="person", created_at__gt=now - dt.timedelta(hours=1))
+    working = Q(created_at__gt=now - dt.timedelta(minutes=10))
+    found = lately.aggregate(
+        n=Count("pk"),
+        first=Min("created_at"),
+        at_work=Count("rater", distinct=True, filter=working),
+    )
+    if not found["n"]:
         return 0.0, 0
-    hours = max((now - lately[0].at).total_seconds(), 60) / 3600
-    working = {g.rater for g in lately if now - g.at < dt.timedelta(minutes=10)}
-    return len(lately) / hours, len(working)
+    hours = max((now - found["first"]).total_seconds(), 60) / 3600
+    return found["n"] / hours, found["at_work"]
 
 
-def _chart(given: list[Given]) -> tuple[charts.Bars | None, str]:
+def _chart(labels: QuerySet[Label]) -> tuple[charts.Bars | None, str]:
     """Labels per minute, hour or day, whichever gives at most some thirty bars."""
-    if not given:
+    ends = labels.aggregate(first=Min("created_at"), last=Max("created_at"))
+    if ends["first"] is None:
         return None, ""
-    length = given[-1].at - given[0].at
+    length = (ends["last"] - ends["first"]).total_seconds()
     per, seconds, form = next(
         unit
         for unit in (("minute", 60, "%H:%M"), ("hour", 3600, "%H:00"), ("day", 86400, "%d %b"))
-        if length.total_seconds() / unit[1] < 30 or unit[0] == "day"
+        if length / unit[1] < 30 or unit[0] == "day"
     )
-    counts = Counter((int(g.at.timestamp()) // seconds, g.source == "person") for g in given)
-    first = int(given[0].at.timestamp()) // seconds
-    last = int(given[-1].at.timestamp()) // seconds
-    slots = range(max(first, last - 59), last + 1)
+    last = int(ends["last"].timestamp()) // seconds
+    first = max(int(ends["first"].timestamp()) // seconds, last - SLOTS + 1)
+    counts = _per_slot(labels, per, seconds, first)
     rows = [
-        (_stamp(slot * seconds, form), counts[slot, True], counts[slot, False]) for slot in slots
+        (_stamp(slot * seconds, form), counts[slot, True], counts[slot, False])
+        for slot in range(first, last + 1)
     ]
     return charts.bars(rows), per
 
 
+def _per_slot(
+    labels: QuerySet[Label], per: str, seconds: int, first: int
+) -> Counter[tuple[int, bool]]:
+    """Labels by slot of time since 1970, and whether people gave them."""
+    since = dt.datetime.fromtimestamp(first * seconds, dt.UTC)
+    at = Trunc("created_at", per, tzinfo=dt.UTC)
+    rows = labels.filter(created_at__gte=since).annotate(at=at).order_by()
+    counts: Counter[tuple[int, bool]] = Counter()
+    for start, source, n in rows.values_list("at", "source").annotate(n=Count("pk")):
+        counts[int(start.timestamp()) // seconds, source == "person"] += n
+    return counts
+
+
 def _stamp(seconds: int, form: str) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(form)
+
+
+def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet[Label]) -> Agreed:
+    """Computed anew when comparisons that two have labelled came or changed; where that takes
+    long, not at every look."""
+    twice = labels.order_by().values("comparison").annotate(n=Count("pk"), newest=Max("pk"))
+    found = list(twice.filter(n__gt=1).values_list("newest", flat=True))
+    doubles = (iteration.pk if iteration else 0, len(found), max(found, default=0))
+    known = _agreed.get(campaign.pk)
+    if known and (known.doubles == doubles or _is_recent(known, doubles)):
+        return known
+    _agreed[campaign.pk] = _agree(campaign, iteration, doubles)
+    return _agreed[campaign.pk]
+
+
+def _is_recent(known: Agreed, doubles: tuple[int, ...]) -> bool:
+    many = known.doubles[0] == doubles[0] and known.doubles[1] > SMALL
+    return many and time.monotonic() - known.at < known.seconds / AGREEMENT_SHARE
+
+
+def _agree(campaign: Campaign, iteration: Iteration | None, doubles: tuple[int, ...]) -> Agreed:
+    began = time.monotonic()
+    rows = list(snapshots.judged(campaign, only=iteration.number, twice=True)) if iteration else []
+    people, simulated = (agreement.agreement(rows, name) for name in ("person", "simulated"))
+    by_rater = _agreeing(campaign, rows)
+    now = time.monotonic()
+    return Agreed(doubles, now, now - began, people, simulated, by_rater)
 
 
 def _agreeing(campaign: Campaign, rows: list[Judged]) -> dict[int, list[bool]]:
@@ -236,26 +340,29 @@ def _agreeing(campaign: Campaign, rows: list[Judged]) -> dict[int, list[bool]]:
     return {user.pk: met.get(snapshots.pseudonym(key, user), []) for user in raters}
 
 
-def _raters(given: list[Given], agreeing: dict[int, list[bool]]) -> list[RaterRow]:
-    by_rater: dict[int, list[Given]] = defaultdict(list)
-    for one in given:
+def _raters(
+    tallies: list[Tally], agreeing: dict[int, list[bool]], times: dict[int, list[float]]
+) -> list[RaterRow]:
+    by_rater: dict[int, list[Tally]] = defaultdict(list)
+    for one in tallies:
         by_rater[one.rater].append(one)
-    rows = [_rater(labels, agreeing) for labels in by_rater.values()]
+    rows = [
+        _rater(own, agreeing.get(rater, []), times.get(rater, []))
+        for rater, own in by_rater.items()
+    ]
     return sorted(rows, key=lambda row: (row.source != "person", -row.labels))
 
 
-def _rater(labels: list[Given], agreeing: dict[int, list[bool]]) -> RaterRow:
-    times = [g.active_ms / 1000 for g in labels if g.active_ms]
-    met = agreeing.get(labels[0].rater, [])
+def _rater(own: list[Tally], met: list[bool], times: list[float]) -> RaterRow:
     low, high = agreement.wilson(sum(met), len(met))
     return RaterRow(
-        name=labels[0].name,
-        source=labels[0].source,
-        labels=len(labels),
+        name=own[0].name,
+        source=own[0].source,
+        labels=_count(own),
         median_seconds=statistics.median(times) if times else None,
-        left=_left(labels),
+        left=_left(own),
         agrees=Share(sum(met) / len(met) if met else None, low, high, len(met)),
-        last=labels[-1].at,
+        last=max(one.last for one in own),
     )
 
 

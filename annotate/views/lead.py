@@ -255,7 +255,7 @@ def _entry(campaign: Campaign) -> dict[str, Any]:
 def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
     current = _current(campaign)
     progress = figures.progress(current)
-    numbers = figures.of(campaign)
+    numbers = figures.of(campaign, current)
     collecting = current is not None and current.state == "collecting"
     left = figures.time_left(progress["done"], progress["target"], numbers.hourly)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from labeling import snapshots
+from labeling.judgements import Judged
 from labeling.models import Campaign, Iteration, Label, Prompt, SamplingBatch
 from models_runtime import jobs
 from models_runtime.models import AuditEvent, Job
@@ -233,6 +237,52 @@ def test_the_page_keeps_people_and_simulated_raters_apart(lead: Client, cast: Ca
     assert "5 labels show little." in body
     assert "exact" in body
     assert Label.objects.count() == 6
+
+
+def test_the_figures_are_the_newest_iterations(lead: Client, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 4, overlap=2)
+    for rater, choice in ((cast.rater, "0:better"), (cast.other_rater, "1:slightly")):
+        for _ in range(4):
+            answer(rater, cast.campaign, choice)
+    first = lead.get("/campaigns/helpful/").context["figures"]
+    assert (first.people, first.left.n, first.left.share) == (8, 8, 0.5)
+    assert first.strengths == [
+        ("significantly", 0), ("better", 4), ("slightly", 4), ("negligibly", 0)
+    ]  # fmt: skip
+    assert {(row.name, row.labels, row.left.share) for row in first.raters} == {
+        ("rater", 4, 1.0),
+        ("other_rater", 4, 0.0),
+    }
+    assert first.agreement.all.n == 4
+    cast.campaign.iterations.update(state="promoted")
+    IterationFactory(campaign=cast.campaign)
+    second = lead.get("/campaigns/helpful/").context["figures"]
+    assert (second.people, second.raters, second.agreement.all.n) == (0, [], 0)
+
+
+def test_polling_reads_no_label_again_when_none_came(lead: Client, cast: Cast) -> None:
+    """And agreement only where a comparison has a second label more."""
+    read: list[Judged] = []
+    judged = snapshots.judged
+
+    def watched(*args: Any, **wanted: Any) -> Iterator[Judged]:
+        for row in judged(*args, **wanted):
+            read.append(row)
+            yield row
+
+    open_comparisons(cast.campaign, 6, overlap=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshots, "judged", watched)
+        for rater in (cast.rater, cast.rater, cast.other_rater):
+            answer(rater, cast.campaign, "0:better")
+            lead.get("/campaigns/helpful/")
+        assert len(read) == 1  # the one that two have labelled
+        with CaptureQueriesContext(connection) as asked:
+            lead.get("/campaigns/helpful/", headers=FRAGMENT)
+        answer(cast.rater, cast.campaign, "0:better")
+        lead.get("/campaigns/helpful/")
+        assert len(read) == 1
+    assert not [one for one in asked if "active_ms" in one["sql"] or "GROUP BY" in one["sql"]]
 
 
 def test_the_live_part_is_the_page_without_its_frame(lead: Client, cast: Cast) -> None:
