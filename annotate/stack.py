@@ -262,6 +262,7 @@ def serve_parts(stack: Stack) -> Child:
     stack.set_environment()
     stack.start_redis()
     preparing = stack.prepare()
+    os.environ.pop("ADMIN_PASSWORD", None)  # the administrator is made: no other part needs it
     stack.start_parts()
     stack.hear_from(preparing)
     return preparing

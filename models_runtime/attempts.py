@@ -32,7 +32,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from models_runtime import artifacts, audit, metrics, states
-from models_runtime.child import Child
+from models_runtime.child import Child, without_secrets
 from models_runtime.jobdir import (
     DISK_FULL,
     EXIT_BAD_INPUT,
@@ -52,8 +52,6 @@ STOP_GRACE_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 60
 # The child gives up before the sweeper may hand its job to another worker.
 _LEASH_SHARE = 0.75
-# A tensor-side child has no business with these.
-_SECRETS = ("SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", "REDIS_URL")
 # Two spinning threads on two shared cores are 3-100 times slower than one; no hub is asked.
 _CHILD_DEFAULTS = {
     "OMP_NUM_THREADS": "1",
@@ -178,7 +176,7 @@ class Attempt:
         return {"output": {"uri": uri, "sha256": manifest}}
 
     def environment(self) -> dict[str, str]:
-        env = {k: v for k, v in os.environ.items() if self.secrets or k not in _SECRETS}
+        env = dict(os.environ) if self.secrets else without_secrets(os.environ)
         return {
             **_CHILD_DEFAULTS,
             **env,

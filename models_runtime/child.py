@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,6 +15,19 @@ from pathlib import Path
 
 _POLL_SECONDS = 0.1  # only where the system has no pidfd
 _TAIL_BYTES = 8192
+# By their names, since what else a person's environment holds cannot be listed: PGPASSWORD,
+# AWS_SECRET_ACCESS_KEY, ADMIN_PASSWORD and HF_TOKEN were all seen in a training process.
+_SECRET = re.compile(r"SECRET|PASSW|TOKEN|CREDENTIAL|_KEY|DATABASE_URL|REDIS_URL|BROKER_URL")
+_NO_SECRETS = {"TOKENIZERS_PARALLELISM"}
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a process may know that runs models and has no business with anybody's account."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _NO_SECRETS or not _SECRET.search(name.upper())
+    }
 
 
 @dataclass

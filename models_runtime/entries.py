@@ -18,9 +18,11 @@ from typing import Any
 
 from django.conf import settings
 
+from models_runtime.child import without_secrets
+
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 5.0
-_OURS = ("CONCORD_", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
+_HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -66,11 +68,14 @@ def _start(module: str, root: Path, online: bool) -> subprocess.Popen[bytes]:
 
 
 def _environment(online: bool) -> dict[str, str]:
-    """The person's own, without the application's settings and secrets."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    """The person's own, without the application's settings and without secrets; to ask a model
+    hub, with the token it knows the person by."""
+    told = without_secrets(os.environ)
+    kept = {name: value for name, value in told.items() if not name.startswith("CONCORD_")}
     kept |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
     if online:
         del kept["HF_HUB_OFFLINE"]
+        kept |= {name: os.environ[name] for name in _HUB_TOKENS if name in os.environ}
     return kept
 
 
