@@ -9,6 +9,7 @@ encoded as ordinary text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from models_runtime.records import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,15 @@ def encode_conversation(
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """The text of completion ids; special tokens are left out, spaces are kept as they are."""
-    return str(
+    """The text of completion ids; special tokens are left out, spaces are kept as they are.
+
+    NUL, which PostgreSQL stores in no text, and halves of surrogate pairs, which no file can
+    hold, become U+FFFD: one such sample of thousands would else stop the iteration for good.
+    """
+    text = str(
         tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
     )
+    return _NO_TEXT.sub("\ufffd", text)
 
 
 def pad(

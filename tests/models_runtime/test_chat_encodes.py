@@ -31,6 +31,20 @@ def test_completion_ends_with_eos_and_reads_back_unchanged(tokenizer, completion
     assert chat.decode(tokenizer, whole.ids[whole.prompt_length :]) == completion
 
 
+class _Says:
+    """A tokenizer whose tokens are characters, the impossible ones too."""
+
+    def decode(self, ids, **_):
+        return "".join(map(chr, ids))
+
+
+def test_what_no_database_can_hold_is_replaced(tokenizer):
+    zero = tokenizer.encode("\0", add_special_tokens=False)
+    assert "\0" not in chat.decode(tokenizer, zero)
+    said = chat.decode(_Says(), [0x41, 0, 0xD800, 0xDFFF, 0x1F642, 0x42])
+    assert said == "A\ufffd\ufffd\ufffd🙂B"
+
+
 def test_agrees_with_the_template_of_the_whole_conversation(tokenizer):
     answered = [*USER, {"role": "assistant", "content": "Paris."}]
     rendered = tokenizer.apply_chat_template(answered, tokenize=False)
