@@ -237,3 +237,31 @@ def test_without_scripts_a_card_is_answered_skipped_and_undone(
     assert Label.objects.count() == 1
     assert not Assignment.objects.filter(state="skipped").exists()
     context.close()
+
+
+def test_a_place_for_the_focus_has_no_ring_and_a_control_has_one(
+    watched: Page, live_server: Any, scene: Cast
+) -> None:
+    page = watched
+    open_card(page, live_server.url)
+    rate(page, "1")
+    ring = "[document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]"
+    assert page.evaluate(ring) == ["content", "none"]
+    page.keyboard.press("Tab")
+    assert page.evaluate(ring)[1] == "solid"
+
+
+@pytest.mark.parametrize("name", ["skip", "flag"])
+def test_a_menu_stays_on_a_phone_s_screen_and_off_what_opened_it(
+    watched: Page, live_server: Any, scene: Cast, name: str
+) -> None:
+    page = watched
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_card(page, live_server.url)
+    page.locator(f"#{name} summary").click()
+    menu = page.locator(f"#{name} .menu").bounding_box()
+    assert menu is not None
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= 390
+    page.locator(f"#{name} summary").click()
+    expect(page.locator(f"#{name} .menu")).not_to_be_visible()
