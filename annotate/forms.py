@@ -32,6 +32,16 @@ MARGINS = {
 }
 
 
+def printable(value: str) -> None:
+    """A name also stands where no marker can show an invisible character: in a tab's title, in a
+    file's name, beside the two answers."""
+    if not value.isprintable():
+        raise forms.ValidationError(
+            _("It holds a character that cannot be seen or that turns the reading direction."),
+            code="invisible",
+        )
+
+
 class SignInForm(AuthenticationForm):
     """One answer for a wrong password, an unknown name and a disabled account."""
 
@@ -104,10 +114,11 @@ class CampaignForm(forms.Form):
     )
     tie = forms.BooleanField(label=_("Raters may call it a tie"), required=False)
     project = forms.ModelChoiceField(Project.objects.none(), label=_("Project"))
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = forms.CharField(label=_("Name"), max_length=200, validators=[printable])
     question = forms.CharField(
         label=_("Question"),
         max_length=500,
+        validators=[printable],
         required=False,
         help_text=_("Shown above the judgement bar. Empty: the instrument's own."),
     )

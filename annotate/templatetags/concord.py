@@ -16,6 +16,7 @@ from labeling import rendering
 from labeling.models import Label
 
 register = template.Library()
+EXCERPT = 4_000  # characters
 DASH = "–"  # nothing measured; never a zero
 
 # Chip colours by state; a state that is not here is neutral.
@@ -35,9 +36,18 @@ def sanitised(html: str) -> SafeString:
 
 
 @register.filter
-def visible(text: str) -> SafeString:
+def visible(text: object) -> SafeString:
     """Raw text with its invisible characters spelled out."""
-    return sanitised(rendering.visible(text))
+    return sanitised(rendering.visible(str(text)))
+
+
+@register.filter
+def excerpt(text: str) -> SafeString:
+    """The beginning of a text, where fifty of a megabyte each may stand on one page."""
+    if len(text) <= EXCERPT:
+        return visible(text)
+    more = _(" … and %(n)s characters more") % {"n": f"{len(text) - EXCERPT:,}"}
+    return visible(text[:EXCERPT] + more)
 
 
 @register.simple_tag(takes_context=True)
