@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, resolve_url
 
-from labeling.models import Assignment, Campaign, Iteration, Membership, Snapshot, User
+from labeling.models import Assignment, Campaign, Flag, Iteration, Membership, Snapshot, User
 from models_runtime.models import Checkpoint, Job, Project
 
 STAFF = ("lead", "researcher")
@@ -104,6 +104,13 @@ def campaign_for_staff(user: User, slug: str) -> Campaign:
 def campaign_for_lead(user: User, slug: str) -> Campaign:
     """To open, pause, close, freeze."""
     return _for_role(campaign_for_staff(user, slug), user, "lead")
+
+
+def flag_for_lead(user: User, slug: str, pk: int) -> Flag:
+    """To settle."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Flag.objects.select_related("comparison__campaign__project")
+    return get_object_or_404(rows, pk=pk, comparison__campaign=campaign)
 
 
 def campaign_for_researcher(user: User, slug: str) -> Campaign:

@@ -26,6 +26,10 @@ class Pause(OneOf):
     regex = "pause|resume"
 
 
+class Settle(OneOf):
+    regex = "resolve|discard"
+
+
 class JobAct(OneOf):
     regex = "stop|retry|cancel"
 
@@ -48,6 +52,7 @@ register_converter(MayEnter, "may_enter")
 register_converter(Move, "move")
 register_converter(Pause, "pause")
 register_converter(JobAct, "act")
+register_converter(Settle, "settle")
 
 rating: list[URLPattern | URLResolver] = [
     path("rate/", rate.queue, name="queue"),
@@ -57,6 +62,7 @@ rating: list[URLPattern | URLResolver] = [
     path("answers/<uuid:public_id>/", rate.submit, name="submit"),
     path("answers/<uuid:public_id>/skip/", rate.skip, name="skip"),
     path("answers/<uuid:public_id>/flag/", rate.flag, name="flag"),
+    path("answers/<uuid:public_id>/renew/", rate.renew, name="renew"),
 ]
 one_iteration: list[URLPattern | URLResolver] = [
     path("", research.iteration, name="iteration"),
@@ -73,6 +79,7 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("iterate/", lead.iterate, name="iterate"),
     path("freeze/", lead.freeze, name="freeze"),
     path("simulate/", lead.simulate, name="simulate"),
+    path("flags/<int:pk>/<settle:verb>/", lead.settle_flag, name="settle-flag"),
     path("prompts/", lead.upload, name="upload-prompts"),
     path("export/<source:source>.<suffix:suffix>", downloads.export, name="export"),
     path("<int:number>/", include(one_iteration)),

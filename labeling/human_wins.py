@@ -168,7 +168,7 @@ def _chance(
 
 
 def _labels(iteration: Iteration, source: str, split: str | None) -> QuerySet[Label]:
-    """Counted answers in force of comparisons that nobody flagged."""
+    """Counted answers in force of comparisons that nobody flagged and no lead discarded."""
     flagged = Flag.objects.filter(comparison=OuterRef("comparison"), resolved_at__isnull=True)
     rows = Label.objects.filter(
         ~Exists(flagged),
@@ -178,7 +178,8 @@ def _labels(iteration: Iteration, source: str, split: str | None) -> QuerySet[La
         superseded_by__isnull=True,
         counted=True,
         source=source,
-    ).select_related("question_version", "comparison")
+    ).exclude(comparison__state="discarded")
+    rows = rows.select_related("question_version", "comparison")
     return rows.filter(comparison__prompt__split=split) if split else rows
 
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotate import access, figures
 from annotate.access import SignedInRequest
 from annotate.forms import CampaignForm, PromptsForm, SimulateForm
-from labeling import campaigns, iterations, presets, prompts
+from labeling import campaigns, flags, iterations, presets, prompts
 from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
@@ -143,6 +143,22 @@ def upload(request: SignedInRequest, slug: str) -> HttpResponse:
         _import_prompts(request, row, form.cleaned_data["prompts"], form.cleaned_data["licence"])
     else:
         messages.error(request, form.sentence())
+    return redirect("campaign", slug=slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def settle_flag(request: SignedInRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """Keep a flagged comparison, or take it out. Of two leads who settle it, one does."""
+    row = access.flag_for_lead(request.user, slug, pk)
+    settle = {"resolve": flags.resolve, "discard": flags.discard}[verb]
+    if not settle(flag=row, actor=request.user):
+        messages.info(request, _("That flag is settled already."))
+    elif verb == "resolve":
+        messages.success(request, _("The flag is resolved; the comparison counts."))
+    else:
+        messages.success(request, _("The comparison is out; its labels train nothing."))
     return redirect("campaign", slug=slug)
 
 
@@ -270,6 +286,7 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "iterations": campaign.iterations.order_by("-number"),
         "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
+        "flags": flags.unresolved(campaign),
         "certainty": figures.certainty(numbers.people),
     }
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import access, cards
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, SkipForm
-from labeling import labels, leases
+from labeling import flags, labels, leases
 from labeling.models import Assignment, Campaign, Flag, QuestionVersion
 from labeling.questions import InvalidAnswer
 
@@ -92,16 +92,27 @@ def skip(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @access.signed_in
 def flag(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
-    """Say that something is wrong with a card without losing the place."""
+    """Say that something is wrong with a card, or take it back, without losing the place."""
     assignment = access.assignment_for_rater(request.user, public_id)
-    form = FlagForm(request.POST)
+    takes_back = "take_back" in request.POST
+    form = FlagForm({"code": request.POST["take_back"]} if takes_back else request.POST)
     if not form.is_valid():
         return _show(request, assignment.comparison.campaign, assignment, form.sentence(), 400)
-    labels.flag(assignment=assignment, code=form.cleaned_data["code"])
+    settle = flags.take_back if takes_back else labels.flag
+    settle(assignment=assignment, code=form.cleaned_data["code"])
     if _wants_fragment(request):
         context = {"assignment": public_id, **_flags(assignment)}
         return render(request, "rate/_flags.html", context)
     return redirect("card", slug=assignment.comparison.campaign.slug)
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def renew(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
+    """The whole lease again, for a card that somebody is still reading."""
+    leases.renew(access.assignment_for_rater(request.user, public_id))
+    return HttpResponse(status=204)
 
 
 @never_cache
@@ -170,9 +181,10 @@ def _question(campaign: Campaign) -> QuestionVersion:
 
 
 def _flags(assignment: Assignment) -> dict[str, Any]:
+    said = set(assignment.flags.filter(resolved_at=None).values_list("code", flat=True))
     return {
-        "flag_codes": Flag.CODES,
-        "flagged": [flag.get_code_display() for flag in assignment.flags.all()],
+        "flag_codes": [(code, label, code in said) for code, label in Flag.CODES],
+        "flagged": [label for code, label in Flag.CODES if code in said],
     }
 
 

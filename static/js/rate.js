@@ -12,6 +12,7 @@ const spoken = document.getElementById("spoken");
 const OUTBOX = `concord:outbox:${root.dataset.rater}`;
 const IDLE_MS = 30_000;
 const TRY_MS = 20_000;
+const RENEW_MS = 180_000;
 
 let card = null; // the card on the page, null while there is nothing to rate
 let busy = false; // an answer is on its way: further presses are a double click
@@ -184,6 +185,13 @@ const tick = () => {
   lastTick = now;
 };
 setInterval(tick, 250);
+
+// Somebody is reading: the card stays theirs. A lost try matters not, the next one comes.
+const renew = () => {
+  const read = document.visibilityState === "visible" && performance.now() - lastSign < RENEW_MS;
+  if (card && read) post(card.dataset.renew, {}).catch(() => {});
+};
+setInterval(renew, RENEW_MS);
 for (const sign of ["keydown", "pointermove", "pointerdown", "wheel", "touchstart", "scroll"]) {
   addEventListener(sign, () => (lastSign = performance.now()), { passive: true, capture: true });
 }

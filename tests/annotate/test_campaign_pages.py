@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from labeling import snapshots
+from labeling import labels, snapshots
 from labeling.judgements import Judged
-from labeling.models import Campaign, Iteration, Label, Prompt, SamplingBatch
+from labeling.models import Campaign, Comparison, Iteration, Label, Prompt, SamplingBatch
 from models_runtime import jobs
 from models_runtime.models import AuditEvent, Job
 from tests.factories import Cast, IterationFactory, MembershipFactory, open_comparisons
@@ -283,6 +283,23 @@ def test_polling_reads_no_label_again_when_none_came(lead: Client, cast: Cast) -
         lead.get("/campaigns/helpful/")
         assert len(read) == 1
     assert not [one for one in asked if "active_ms" in one["sql"] or "GROUP BY" in one["sql"]]
+
+
+def test_flags_are_listed_for_the_lead_and_settled(lead: Client, cast: Cast) -> None:
+    open_comparisons(cast.campaign, 2, texts=("left text", "right <text>"))
+    for code in ("unsafe", "broken"):
+        given = answer(cast.rater, cast.campaign, "0:better")
+        labels.flag(assignment=given.assignment, code=code)
+    body = lead.get("/campaigns/helpful/").content.decode()
+    assert body.count("right &lt;text&gt;") == 2
+    assert "Unsafe content" in body
+    addresses = re.findall(r'action="(/campaigns/helpful/flags/\d+/\w+/)"', body)
+    keep, discard = addresses[0], addresses[3]
+    assert "counts" in lead.post(keep, follow=True).content.decode()
+    assert "settled already" in lead.post(keep, follow=True).content.decode()
+    body = lead.post(discard, follow=True).content.decode()
+    assert "Flagged by raters" not in body
+    assert set(Comparison.objects.values_list("state", flat=True)) == {"complete", "discarded"}
 
 
 def test_the_live_part_is_the_page_without_its_frame(lead: Client, cast: Cast) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from labeling import leases
 from labeling.models import Assignment, Campaign, Flag, Label
 from models_runtime.models import Checkpoint
 from tests.factories import (
@@ -66,6 +69,26 @@ def test_a_failed_iteration_promises_raters_nothing(rater: Client, cast: Cast) -
     body = rater.get("/rate/helpful/").content.decode()
     assert "when a researcher has looked at it" in body
     assert "has been told" not in body
+
+
+def test_the_same_key_on_a_flagged_card_takes_the_flag_back(rater: Client) -> None:
+    address = card(rater) + "flag/"
+    body = rater.post(address, {"code": "broken"}, headers=FRAGMENT).content.decode()
+    assert 'name="take_back" value="broken"' in body
+    for _ in range(2):
+        body = rater.post(address, {"take_back": "broken"}, headers=FRAGMENT).content.decode()
+    assert 'name="code" value="broken"' in body
+    assert not Flag.objects.exists()
+
+
+def test_a_card_that_is_being_read_stays_in_hand(rater: Client) -> None:
+    address = card(rater)
+    Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    assert rater.post(address + "renew/").status_code == 204
+    assert leases.release_expired() == 0
+    send(rater, address)
+    assert rater.post(address + "renew/").status_code == 204
+    assert Assignment.objects.order_by("id")[0].state == "submitted"
 
 
 def test_without_scripts_the_same_form_redirects_to_the_next_card(rater: Client) -> None:

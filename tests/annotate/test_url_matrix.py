@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from labeling import leases, snapshots
+from labeling import labels, leases, snapshots
 from labeling.models import Iteration
 from models_runtime.models import Job
 from tests.factories import Cast, open_comparisons
@@ -45,6 +45,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "submit": (POST, THIS_RATER),
     "skip": (POST, THIS_RATER),
     "flag": (POST, THIS_RATER),
+    "renew": (POST, THIS_RATER),
     "campaigns": (SAFE, ANY_STAFF),
     "new-campaign": (SAFE + POST, ANY_LEAD),
     "campaign": (SAFE, STAFF),
@@ -52,6 +53,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "iterate": (POST, STAFF),
     "freeze": (POST, LEAD),
     "simulate": (POST, LEAD),
+    "settle-flag": (POST, LEAD),
     "upload-prompts": (POST, LEAD),
     "export": (SAFE, STAFF),
     "iteration": (SAFE, STAFF),
@@ -97,6 +99,7 @@ def addresses(cast: Cast) -> dict[str, str]:
     assignment = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
     assert assignment is not None
     snapshot = snapshots.freeze(campaign=cast.campaign)
+    raised = labels.flag(assignment=assignment, code="broken")
     job = Job.objects.create(project=cast.project, kind="train")
     slug, own = {"slug": "helpful"}, {"public_id": assignment.public_id}
     one = {**slug, "number": Iteration.objects.get().number}
@@ -108,9 +111,10 @@ def addresses(cast: Cast) -> dict[str, str]:
         "person-may-enter": {**person, "verb": "deactivate"},
         **dict.fromkeys(("card", "undo", "guidelines", "campaign", "iterate"), slug),
         **dict.fromkeys(("freeze", "simulate", "upload-prompts"), slug),
-        **dict.fromkeys(("submit", "skip", "flag"), own),
+        **dict.fromkeys(("submit", "skip", "flag", "renew"), own),
         **dict.fromkeys(("iteration", "promote", "reject", "retry-iteration"), one),
         **dict.fromkeys(("job", "job-metrics"), {"pk": job.pk}),
+        "settle-flag": {**slug, "pk": raised.pk, "verb": "resolve"},
         "move-campaign": {**slug, "verb": "pause"},
         "export": {**slug, "source": "person", "suffix": "jsonl"},
         "pause-iteration": {**one, "verb": "pause"},
@@ -146,7 +150,7 @@ def fits(response: Any, expected: str | int) -> bool:
     if expected == SIGN_IN:
         return to_sign_in
     if expected == YES:
-        return response.status_code in (200, 302, 400) and not to_sign_in
+        return response.status_code in (200, 204, 302, 400) and not to_sign_in
     return response.status_code == expected
 
 

@@ -148,6 +148,17 @@ def test_a_reply_lost_after_the_commit_is_one_label(
     assert (len(lost), Label.objects.count()) == (1, 1)
 
 
+def test_a_long_read_renews_the_lease(page: Page, live_server: Any, scene: Cast) -> None:
+    page.clock.install()
+    open_card(page, live_server.url)
+    Assignment.objects.update(leased_until=timezone.now())
+    with page.expect_response("**/renew/"):
+        page.clock.run_for(120_000)
+        page.keyboard.press("Shift")
+        page.clock.run_for(70_000)
+    assert Assignment.objects.get().leased_until > timezone.now() + timedelta(minutes=20)
+
+
 def test_two_tabs_and_the_back_button_show_no_error(
     page: Page, live_server: Any, scene: Cast
 ) -> None:

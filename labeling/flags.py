@@ -1,0 +1,66 @@
+"""What becomes of a flag (labels.flag raises it): taken back by its rater, settled by a lead.
+
+An unresolved flag keeps its comparison out of training, exports and win rates.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from labeling.models import Assignment, Campaign, Comparison, Flag, User
+from models_runtime import audit, states
+
+
+def take_back(*, assignment: Assignment, code: str) -> None:
+    """Undo labels.flag, while no lead has settled it. Repeating it changes nothing."""
+    Flag.objects.filter(assignment=assignment, code=code, resolved_at__isnull=True).delete()
+
+
+def unresolved(campaign: Campaign) -> QuerySet[Flag]:
+    """The newest first, with all that a lead needs to judge them; none of what was discarded."""
+    rows = Flag.objects.filter(comparison__campaign=campaign, resolved_at__isnull=True)
+    rows = rows.exclude(comparison__state="discarded").select_related(
+        "comparison__prompt", "rater"
+    )
+    return rows.prefetch_related("comparison__items__completion").order_by("-id")
+
+
+def resolve(*, flag: Flag, actor: User) -> bool:
+    """Nothing is wrong: the comparison counts again. False when it was settled already."""
+    with transaction.atomic():
+        open_one = Flag.objects.filter(pk=flag.pk, resolved_at__isnull=True)
+        if not open_one.update(resolved_at=timezone.now()):
+            return False
+        _audit("flag resolved", flag.comparison, actor, flag.code)
+    return True
+
+
+def discard(*, flag: Flag, actor: User) -> bool:
+    """Take the comparison out for good, with all its flags: it is shown to nobody and trains
+    nothing; its labels are kept. False when that was done already."""
+    comparison = flag.comparison
+    before = comparison.state
+    with transaction.atomic():
+        try:
+            states.advance(comparison, "discarded")
+        except states.StaleState:
+            return False
+        comparison.flags.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
+        _audit("comparison discarded", comparison, actor, flag.code, before, "discarded")
+    return True
+
+
+def _audit(
+    verb: str, comparison: Comparison, actor: User, code: str, before: str = "", after: str = ""
+) -> None:
+    audit.record(
+        verb=verb,
+        obj=comparison,
+        actor=actor,
+        project=comparison.campaign.project,
+        from_state=before,
+        to_state=after,
+        data={"code": code},
+    )
