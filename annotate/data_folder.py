@@ -14,6 +14,8 @@ from typing import IO
 
 LEAST_FREE_BYTES = 64 << 20
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# One of these lies in every folder that Concord, or a restored backup, has used.
+OURS = {"run", "secret_key", "concord.sqlite3", "artifacts"}
 
 
 class CannotStart(Exception):
@@ -27,9 +29,11 @@ class DataFolder:
 
     @classmethod
     def open(cls, root: Path) -> DataFolder:
-        """The folder, made with mode 0700 when new. Raises CannotStart when it cannot be used."""
+        """The folder, closed to others (0700). Raises CannotStart when it cannot be used, or is
+        somebody's already: /tmp or a home closed to others would stop other programs."""
         try:
             root.mkdir(parents=True, exist_ok=True)
+            _refuse_shared(root)
             if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             root.chmod(0o700)
@@ -90,6 +94,15 @@ class DataFolder:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
+
+
+def _refuse_shared(root: Path) -> None:
+    there = {path.name for path in root.iterdir()} - {"lost+found"}
+    if there and not there & OURS and root.stat().st_mode & 0o077:
+        raise CannotStart(
+            f"The folder {root} is used for something else (it holds {min(there)}): set "
+            "CONCORD_DATA to a folder of its own."
+        )
 
 
 def _unusable(root: Path, error: OSError) -> str:

@@ -92,3 +92,18 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("The database cannot be used: file is not a database.")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+    """It would be closed to others, /tmp or a home among them."""
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (shared / "letters").mkdir()
+    done = run(shared, "demo", PORT="0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"The folder {shared} is used for something else (it holds letters): set CONCORD_DATA to "
+        "a folder of its own.\n"
+    )
+    assert shared.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in shared.iterdir()] == ["letters"]
