@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from training import configs, pipeline, runs
 PAGE = 50
 LOG_BYTES = 16_384
 CAN_RUN = ("training", "evaluating", "review")
+FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 DECIDED = ("promoted", "rejected")
 
 
@@ -183,8 +185,8 @@ def job_metrics(request: SignedInRequest, pk: int) -> HttpResponse:
     names = sorted({name for row in found for name in row} - {"step"})
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["step", *names])
-    writer.writerows([row.get("step"), *(row.get(name) for name in names)] for row in found)
+    writer.writerow(["step", *map(_cell, names)])
+    writer.writerows([_cell(row.get(name)) for name in ("step", *names)] for row in found)
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="job-{pk}.csv"'
     return response
@@ -302,6 +304,11 @@ def _start_run(
         return False
     messages.success(request, _("The run waits for a worker."))
     return True
+
+
+def _cell(value: Any) -> Any:
+    """A figure as it is; a text that a spreadsheet would run as a formula, as the text."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _log_tail(row: Job) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,15 @@ def test_a_job_shows_its_curves_and_gives_them_as_csv(researcher: Client, scene:
     lines = researcher.get(f"/jobs/{job.pk}/metrics.csv").content.decode().splitlines()
     assert lines[0] == "step,kl,learning_rate,loss,rewards/accuracies,rewards/margins"
     assert len(lines) == 101
+
+
+def test_no_cell_of_the_curves_is_a_formula(researcher: Client, scene: Cast) -> None:
+    job = Job.objects.create(project=scene.project, kind="train")
+    row = {"step": 1, "=cmd()": -1.5, "loss": " @SUM(A1)", "note": "\t=1+1"}
+    MetricChunk.objects.create(job=job, attempt=1, offset=0, from_step=1, to_step=1, rows=[row])
+    text = researcher.get(f"/jobs/{job.pk}/metrics.csv").content.decode()
+    found = list(csv.reader(io.StringIO(text)))
+    assert found == [["step", "'=cmd()", "loss", "note"], ["1", "-1.5", "' @SUM(A1)", "'\t=1+1"]]
 
 
 def test_the_end_of_a_log_is_shown_as_text(
