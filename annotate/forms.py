@@ -63,7 +63,7 @@ class AnswerForm(RequestForm):
 
     idempotency_key = forms.UUIDField(error_messages={"required": _("The answer has no key.")})
     active_ms = forms.IntegerField(min_value=0, max_value=24 * 3600 * 1000, required=False)
-    layout = forms.RegexField(r"^[a-z_]+/[a-z]+$", max_length=30, required=False)
+    layout = forms.RegexField(r"^[a-z_]+/[a-z]+\Z", max_length=30, required=False)
 
 
 class SkipForm(RequestForm):

@@ -132,6 +132,7 @@ def test_a_second_tab_answers_the_same_card_and_gets_the_next(rater: Client) -> 
         {"choice-preference": "0:better", "active_ms": "-1"},
         {"choice-preference": "0:better", "active_ms": "1e400"},
         {"choice-preference": "0:better", "layout": "<script>"},
+        {"choice-preference": "0:better", "layout": "stacked/s\n"},
     ],
 )
 def test_nonsense_is_a_sentence_and_stores_nothing(rater: Client, broken: dict[str, str]) -> None:
