@@ -257,10 +257,11 @@ def _speed(labels: QuerySet[Label]) -> tuple[float, int]:
         first=Min("created_at"),
         at_work=Count("rater", distinct=True, filter=working),
     )
-    if not found["n"]:
+    given = found["n"] or 0
+    if not given:
         return 0.0, 0
     hours = max((now - found["first"]).total_seconds(), 60) / 3600
-    return found["n"] / hours, found["at_work"]
+    return given / hours, found["at_work"]
 
 
 def _chart(labels: QuerySet[Label]) -> tuple[charts.Bars | None, str]:

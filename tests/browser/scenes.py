@@ -87,7 +87,9 @@ def labelled_scene(size: int = 90) -> Cast:
     _job(cast, "row", "running", config={"campaign": cast.campaign.pk}, done=25, total=500)
     sampling = _job(cast, "sample", "succeeded", done=160, total=160)
     rows = [{"checkpoint": iteration.policy_id, "k": 4, "temperature": 0.8}]
-    batch = SamplingBatch.objects.create(iteration=iteration, job=sampling, samplers=rows)
+    batch = SamplingBatch.objects.create(
+        iteration=iteration, job=sampling, samplers=rows, ingested_at=timezone.now()
+    )
     Completion.objects.update(batch=batch, sampler_index=F("pk"))
     heldout = Prompt.objects.order_by("-pk")[: round(0.15 * size)]
     Prompt.objects.filter(pk__in=[prompt.pk for prompt in heldout]).update(split="heldout")
