@@ -23,6 +23,10 @@ METHOD_TITLES = {
     "sft": _("Supervised fine-tuning (SFT)"),
     "reward": _("Reward model"),
 }
+DIRECTIONS = [
+    ("chosen", _("Raters pick the better answer")),
+    ("rejected", _("Raters pick the worse one (a red team)")),
+]
 # The methods that make a policy out of preferences.
 TUNERS = ("raft", "dpo", "sft")
 MARGINS = {
@@ -62,6 +66,8 @@ class AnswerForm(RequestForm):
     """What goes with an answer. The key is made by the browser before its first try."""
 
     idempotency_key = forms.UUIDField(error_messages={"required": _("The answer has no key.")})
+    # The version of the question that the card showed. "v1": a bare number could be an id's.
+    asked = forms.RegexField(r"^v[0-9]{1,6}$", required=False)
     active_ms = forms.IntegerField(min_value=0, max_value=24 * 3600 * 1000, required=False)
     layout = forms.RegexField(r"^[a-z_]+/[a-z]+\Z", max_length=30, required=False)
 
@@ -124,10 +130,7 @@ class CampaignForm(forms.Form):
     )
     trains_on = forms.ChoiceField(
         label=_("Direction"),
-        choices=[
-            ("chosen", _("Raters pick the better answer")),
-            ("rejected", _("Raters pick the worse one (a red team)")),
-        ],
+        choices=DIRECTIONS,
         help_text=_(
             "Training, agreement and exports follow it; stored labels keep what was asked."
         ),
@@ -225,6 +228,33 @@ class PromptsForm(RequestForm):
 
     prompts = forms.FileField(error_messages={"required": _("Choose a JSONL or CSV file.")})
     licence = forms.CharField(max_length=200, required=False)
+
+
+class QuestionForm(forms.Form):
+    """The question of a campaign that exists; its instrument stays."""
+
+    text = forms.CharField(label=_("Question"), max_length=500, validators=[printable])
+    trains_on = forms.ChoiceField(
+        label=_("Direction"),
+        choices=DIRECTIONS,
+        help_text=_(
+            "Turned round, it holds for answers to the new version; what was answered before "
+            "keeps its own."
+        ),
+    )
+    based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class GuidelinesForm(forms.Form):
+    markdown = forms.CharField(
+        label=_("Guidelines"),
+        required=False,
+        max_length=100_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 14}),
+        help_text=_("Markdown. Raters open them with g."),
+    )
+    based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
 class RolesForm(RequestForm):

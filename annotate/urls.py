@@ -3,7 +3,7 @@ with each of them; an address that it does not know fails the tests."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from annotate.views import account, downloads, health, lead, people, rate, research
+from annotate.views import account, downloads, health, lead, people, rate, research, wording
 
 
 class OneOf:
@@ -81,6 +81,9 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("simulate/", lead.simulate, name="simulate"),
     path("flags/<int:pk>/<settle:verb>/", lead.settle_flag, name="settle-flag"),
     path("prompts/", lead.upload, name="upload-prompts"),
+    path("wording/", wording.wording, name="wording"),
+    path("question/", wording.question, name="revise-question"),
+    path("guidelines/", wording.guidelines, name="revise-guidelines"),
     path("export/<source:source>.<suffix:suffix>", downloads.export, name="export"),
     path("<int:number>/", include(one_iteration)),
 ]

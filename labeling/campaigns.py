@@ -14,6 +14,12 @@ from labeling.models import Campaign, GuidelineVersion, QuestionVersion, User
 from models_runtime import audit, states
 from models_runtime.models import Checkpoint, Project
 
+LONGEST_QUESTION = 500  # as the column
+
+
+class CannotRevise(ValueError):
+    """Nothing was changed; says why in one sentence."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -52,7 +58,12 @@ def create(
             plan=plan,
         )
         campaign.question = QuestionVersion.objects.create(
-            campaign=campaign, number=1, text=ask.text, parts=ask.parts, trains_on=ask.trains_on
+            campaign=campaign,
+            number=1,
+            text=ask.text,
+            parts=ask.parts,
+            trains_on=ask.trains_on,
+            created_by=actor,
         )
         campaign.guideline = GuidelineVersion.objects.create(
             campaign=campaign, number=1, markdown=ask.guidelines, created_by=actor
@@ -60,6 +71,60 @@ def create(
         campaign.save(update_fields=["question", "guideline"])
         audit.record(verb="campaign created", obj=campaign, actor=actor, to_state="draft")
     return campaign
+
+
+def revise_question(
+    *, campaign: Campaign, text: str, trains_on: str, based_on: int, actor: User | None = None
+) -> QuestionVersion:
+    """The question in other words, or in the other direction, from the next card on. The
+    instrument stays. Labels keep the version that their card showed.
+
+    ``based_on`` is the number of the version that was read before it was changed. What says
+    nothing new makes no version. Raises CannotRevise.
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST_QUESTION:
+        raise CannotRevise(f"A question has 1 to {LONGEST_QUESTION} characters.")
+    if trains_on not in dict(QuestionVersion.DIRECTIONS):
+        raise CannotRevise("The direction is either chosen or rejected.")
+    with transaction.atomic():
+        current = _held(campaign).question
+        if current is None:
+            raise CannotRevise("The campaign asks no question yet.")
+        if (current.text, current.trains_on) == (text, trains_on):
+            return current
+        _check_newest(current.number, based_on)
+        made = QuestionVersion.objects.create(
+            campaign=campaign,
+            number=current.number + 1,
+            text=text,
+            parts=current.parts,
+            trains_on=trains_on,
+            created_by=actor,
+        )
+        _put_in_force(campaign, "question", made, actor)
+    return made
+
+
+def revise_guidelines(
+    *, campaign: Campaign, markdown: str, based_on: int, actor: User | None = None
+) -> GuidelineVersion:
+    """Other guidelines, from the next label on; labels keep the version they were made under.
+
+    ``based_on`` and what says nothing new: as for the question. Raises CannotRevise.
+    """
+    markdown = markdown.replace("\r\n", "\n")
+    with transaction.atomic():
+        current = _held(campaign).guideline
+        if current is not None and current.markdown.replace("\r\n", "\n") == markdown:
+            return current
+        newest = current.number if current else 0
+        _check_newest(newest, based_on)
+        made = GuidelineVersion.objects.create(
+            campaign=campaign, number=newest + 1, markdown=markdown, created_by=actor
+        )
+        _put_in_force(campaign, "guideline", made, actor)
+    return made
 
 
 def move(campaign: Campaign, to: str, *, actor: User | None = None) -> None:
@@ -70,6 +135,29 @@ def move(campaign: Campaign, to: str, *, actor: User | None = None) -> None:
         audit.record(
             verb="campaign moved", obj=campaign, actor=actor, from_state=before, to_state=to
         )
+
+
+def _held(campaign: Campaign) -> Campaign:
+    """Read anew and held, so that two leads do not make one number twice."""
+    row = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if row.state == "closed":
+        raise CannotRevise("The campaign is closed: what it asked stays as it was.")
+    return row
+
+
+def _check_newest(newest: int, based_on: int) -> None:
+    if newest != based_on:
+        raise CannotRevise(
+            f"Version {newest} was made while you wrote: read it, then save yours again."
+        )
+
+
+def _put_in_force(
+    campaign: Campaign, name: str, made: QuestionVersion | GuidelineVersion, actor: User | None
+) -> None:
+    setattr(campaign, name, made)
+    campaign.save(update_fields=[name])
+    audit.record(verb=f"{name} revised", obj=campaign, actor=actor, data={"number": made.number})
 
 
 def _free_slug(name: str) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling import leases, questions, slots
 from labeling.iterations import plan_of
-from labeling.models import Assignment, Campaign, Flag, Label, User
+from labeling.models import Assignment, Campaign, Flag, Label, QuestionVersion, User
 from labeling.questions import InvalidAnswer
 from models_runtime import states
 
@@ -34,6 +34,7 @@ def record_label(
     assignment: Assignment,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
+    question: QuestionVersion | None = None,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
@@ -41,7 +42,9 @@ def record_label(
     """Store the answer to an assignment; in the database when this returns.
 
     ``parts`` is ``{KEY: what the instrument posts}``, e.g. ``{"preference": {"choice":
-    "0:slightly"}}``. Repeating a key with the same parts gives back the stored label. An answer
+    "0:slightly"}}``. ``question`` is the version that the rater was shown, where it is not the
+    campaign's newest: a card that is in hand while the question is turned round is answered as
+    it was asked. Repeating a key with the same parts gives back the stored label. An answer
     after the lease's end is kept and marked late; it counts when a slot is free.
 
     Raises InvalidAnswer, NotOpen, IdempotencyConflict; then nothing was changed.
@@ -58,7 +61,7 @@ def record_label(
         return stored
     try:
         with transaction.atomic():
-            return _record(assignment, parts, sent)
+            return _record(assignment, question, parts, sent)
     except (IntegrityError, NotOpen):
         # The same request was under way twice, and the other one came first.
         if stored := _stored(assignment, idempotency_key, body):
@@ -145,17 +148,24 @@ def _stored(assignment: Assignment, key: uuid.UUID, body: str) -> Label | None:
     return label
 
 
-def _record(assignment: Assignment, parts: dict[str, Any], sent: dict[str, Any]) -> Label:
+def _record(
+    assignment: Assignment,
+    question: QuestionVersion | None,
+    parts: dict[str, Any],
+    sent: dict[str, Any],
+) -> Label:
     fresh = slots.locked(assignment)
     if fresh.state not in ("leased", "expired"):
         raise NotOpen("This comparison was already answered or skipped.")
-    answer = questions.clean_parts(_question(fresh).parts, parts, fresh.order)
+    asked = _question(fresh, question)
+    answer = questions.clean_parts(asked.parts, parts, fresh.order)
     holds_slot = fresh.state == "leased"
     late = not holds_slot or sent["created_at"] > fresh.leased_until
     earlier = _newest(fresh) if fresh.submitted_at else None
     states.advance(fresh, "submitted", submitted_at=sent["created_at"])
     counted = holds_slot or slots.take(fresh.comparison)
-    label = _append(fresh, supersedes=earlier, answer=answer, late=late, counted=counted, **sent)
+    said = {"question_version": asked, "answer": answer, "late": late, "counted": counted}
+    label = _append(fresh, supersedes=earlier, **said, **sent)
     if counted:
         slots.count(fresh)
     return label
@@ -168,7 +178,6 @@ def _append(assignment: Assignment, **fields: Any) -> Label:
         assignment=assignment,
         comparison=comparison,
         rater=assignment.rater,
-        question_version=_question(assignment),
         guideline_version_id=comparison.campaign.guideline_id,
         source=assignment.rater.kind,
         order=assignment.order,
@@ -176,10 +185,13 @@ def _append(assignment: Assignment, **fields: Any) -> Label:
     )
 
 
-def _question(assignment: Assignment) -> Any:
-    question = assignment.comparison.campaign.question
+def _question(assignment: Assignment, shown: QuestionVersion | None) -> QuestionVersion:
+    campaign = assignment.comparison.campaign
+    question = shown or campaign.question
     if question is None:
         raise InvalidAnswer("This campaign asks no question yet.")
+    if question.campaign_id != campaign.pk:
+        raise InvalidAnswer("That question is another campaign's.")
     return question
 
 
@@ -205,6 +217,7 @@ def _withdraw(assignment: Assignment, answer: Label, now: datetime) -> None:
         assignment,
         kind="withdrawn",
         supersedes=answer,
+        question_version=answer.question_version,
         counted=False,
         idempotency_key=uuid.uuid4(),
         body_sha256=_sha256({"withdraws": str(answer.public_id)}),

@@ -84,6 +84,7 @@ class QuestionVersion(models.Model):
     # {KEY: {"type": "pairwise", "scale": "llama2", ...}}: instruments combine in one form.
     parts = models.JSONField()
     trains_on = models.CharField(max_length=10, choices=DIRECTIONS, default="chosen")
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -147,7 +147,9 @@ def _answer(
         name: {"choice": _choice(part, person, item, texts, question.trains_on)}
         for name, part in question.parts.items()
     }
-    labels.record_label(assignment=card, parts=parts, idempotency_key=key, layout="simulated")
+    labels.record_label(
+        assignment=card, parts=parts, question=question, idempotency_key=key, layout="simulated"
+    )
 
 
 def _choice(

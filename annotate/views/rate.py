@@ -56,10 +56,12 @@ def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
     form = AnswerForm(request.POST)
     if not form.is_valid():
         return _go_on(request, assignment, form.sentence(), status=400)
+    question = _shown(assignment.comparison.campaign, form.cleaned_data["asked"])
     try:
         labels.record_label(
             assignment=assignment,
-            parts=cards.answer_of(_question(assignment.comparison.campaign), request.POST.dict()),
+            parts=cards.answer_of(question, request.POST.dict()),
+            question=question,
             idempotency_key=form.cleaned_data["idempotency_key"],
             active_ms=form.cleaned_data["active_ms"],
             layout=form.cleaned_data["layout"],
@@ -178,6 +180,12 @@ def _question(campaign: Campaign) -> QuestionVersion:
     if campaign.question is None:
         raise Http404
     return campaign.question
+
+
+def _shown(campaign: Campaign, asked: str) -> QuestionVersion:
+    """The question as the card asked it, which a lead may have changed since."""
+    found = campaign.questions.filter(number=int(asked[1:])).first() if asked else None
+    return found or _question(campaign)
 
 
 def _flags(assignment: Assignment) -> dict[str, Any]:

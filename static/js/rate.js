@@ -216,6 +216,7 @@ const choose = (button) => {
     url: button.form.action,
     fields: {
       [button.name]: button.value,
+      asked: button.form.elements.asked.value,
       active_ms: String(Math.round(activeMs)),
       layout: layout(),
     },

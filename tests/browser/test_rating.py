@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from labeling import campaigns
 from labeling.models import Assignment, Label
 from tests.browser.keyboard import card_is_open, enter, rate, sign_in
 from tests.factories import Cast, make_cast, open_comparisons
@@ -75,6 +76,21 @@ def test_two_presses_at_once_are_one_answer(watched: Page, live_server: Any, sce
     expect(watched.locator("#card")).not_to_have_attribute("data-assignment", str(before))
     expect(watched.locator("#saved")).to_have_text("Saved")
     assert Label.objects.count() == 1
+
+
+def test_a_card_in_hand_is_answered_as_it_was_asked(
+    page: Page, live_server: Any, scene: Cast
+) -> None:
+    """A lead turns the question round while the card is on the screen."""
+    open_card(page, live_server.url)
+    worse = {"text": "Which is worse?", "trains_on": "rejected", "based_on": 1}
+    campaigns.revise_question(campaign=scene.campaign, **worse)
+    rate(page, "1")
+    expect(page.locator("#question")).to_have_text("Which is worse?")
+    rate(page, "1")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    asked = Label.objects.order_by("id").values_list("question_version__trains_on", flat=True)
+    assert list(asked) == ["chosen", "rejected"]
 
 
 def test_an_answer_outlives_a_lost_network_and_a_closed_page(

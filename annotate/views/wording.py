@@ -1,0 +1,132 @@
+"""What a campaign asks and tells its raters: the versions so far, and the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from annotate import access, cards
+from annotate.access import SignedInRequest
+from annotate.forms import GuidelinesForm, QuestionForm
+from labeling import campaigns
+from labeling.campaigns import CannotRevise
+from labeling.models import Campaign, GuidelineVersion, Label, QuestionVersion
+
+
+@dataclass(frozen=True)
+class Version:
+    row: QuestionVersion | GuidelineVersion
+    labels: int  # answers given to it, those withdrawn since included
+    html: str = ""
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def wording(request: SignedInRequest, slug: str) -> HttpResponse:
+    return _page(request, access.campaign_for_staff(request.user, slug))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.signed_in
+def question(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The next version of the question. Asked for by its address, it is the page with the form."""
+    campaign = access.campaign_for_lead(request.user, slug)
+    if request.method != "POST":
+        return redirect("wording", slug=slug)
+    form = QuestionForm(request.POST)
+    if form.is_valid():
+        before = campaign.question
+        try:
+            made = campaigns.revise_question(
+                campaign=campaign, actor=request.user, **form.cleaned_data
+            )
+        except CannotRevise as error:
+            form.add_error(None, str(error))
+        else:
+            return _done(request, campaign, made != before, made.number)
+    return _page(request, campaign, question=form)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.signed_in
+def guidelines(request: SignedInRequest, slug: str) -> HttpResponse:
+    campaign = access.campaign_for_lead(request.user, slug)
+    if request.method != "POST":
+        return redirect("wording", slug=slug)
+    form = GuidelinesForm(request.POST)
+    if form.is_valid():
+        before = campaign.guideline
+        try:
+            made = campaigns.revise_guidelines(
+                campaign=campaign, actor=request.user, **form.cleaned_data
+            )
+        except CannotRevise as error:
+            form.add_error(None, str(error))
+        else:
+            return _done(request, campaign, made != before, made.number)
+    return _page(request, campaign, guidelines=form)
+
+
+def _done(
+    request: SignedInRequest, campaign: Campaign, changed: bool, number: int
+) -> HttpResponse:
+    if changed:
+        said = _("Version %(n)d is in force from the next card on.") % {"n": number}
+        messages.success(request, said)
+    else:
+        messages.info(request, _("It says the same as before: no version was made."))
+    return redirect("wording", slug=campaign.slug)
+
+
+def _page(
+    request: SignedInRequest,
+    campaign: Campaign,
+    *,
+    question: QuestionForm | None = None,
+    guidelines: GuidelinesForm | None = None,
+) -> HttpResponse:
+    """A form that was sent and is not right yet is shown as it was sent."""
+    wrong = question or guidelines
+    if wrong:
+        campaign.refresh_from_db()
+    asked, told = campaign.question, campaign.guideline
+    context = {
+        "campaign": campaign,
+        "may_revise": campaign.state != "closed"
+        and access.can(request.user, campaign.project_id, "lead"),
+        "question_form": question or QuestionForm(initial=_fields(asked, "text", "trains_on")),
+        "guidelines_form": guidelines or GuidelinesForm(initial=_fields(told, "markdown")),
+        "questions": _versions(campaign.questions.all(), "question_version"),
+        "guidelines": _versions(campaign.guidelines.all(), "guideline_version"),
+    }
+    return render(request, "lead/wording.html", context, status=400 if wrong else 200)
+
+
+def _fields(version: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(version, name) for name in names} if version else {}
+
+
+def _versions(rows: QuerySet[Any], name: str) -> list[Version]:
+    """The newest first."""
+    newest_first = rows.select_related("created_by").order_by("-number")
+    answers = Label.objects.filter(**{f"{name}__in": rows}, kind="answer").order_by()
+    counts = dict(answers.values_list(name).annotate(Count("pk")))
+    return [
+        Version(
+            row,
+            counts.get(row.pk, 0),
+            cards.guidelines_html(row) if isinstance(row, GuidelineVersion) else "",
+        )
+        for row in newest_first
+    ]
