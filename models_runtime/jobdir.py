@@ -26,6 +26,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import math
 import os
 import select
 import shutil
@@ -213,9 +214,11 @@ class JobDir:
             handle.write(jsonl_line(row))
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write result.json, the last act of an attempt."""
+        """Write result.json, the last act of an attempt. Non-finite values, as the KL of a policy
+        that diverged, become null: no database takes them for JSON."""
         self.end_if_fenced()
-        write_atomically(self.folder / "result.json", json.dumps(result, sort_keys=True))
+        text = json.dumps(_finite(result), sort_keys=True, allow_nan=False)
+        write_atomically(self.folder / "result.json", text)
 
     def fail(self, sentence: str) -> None:
         write_atomically(self.folder / "error.json", json.dumps({"sentence": sentence}))
@@ -258,10 +261,13 @@ def _attempts(root: Path) -> list[tuple[int, Path]]:
     return [(int(p.name.removeprefix("attempt-")), p) for p in names]
 
 
-def _finite(value: float | int | str | None) -> float | int | str | None:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value
+def _finite(value: Any) -> Any:
+    """The value, and what is nested in it, with null for what is no finite number."""
+    if isinstance(value, dict):
+        return {key: _finite(nested) for key, nested in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(nested) for nested in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _die_with_parent() -> None:

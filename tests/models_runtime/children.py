@@ -3,7 +3,8 @@
 Run as ``python -m tests.models_runtime.children DIR``. Config: ``steps`` to count to, ``seconds``
 for each, ``checkpoint_every``; ``crash_at``, ``killed_at``, ``retry_at``: a step at which attempts
 up to ``misbehaves`` (default 1) end badly; ``refuse``: a sentence; ``silent_at``: hang there;
-``deaf``: ignore a request to stop; ``say``: a last line for the log.
+``deaf``: ignore a request to stop; ``say``: a last line for the log; ``diverged``: end with
+figures that are no numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def count(job: JobDir) -> None:
             stop_here(job, state)
     with publish(job.output) as folder:
         (folder / "sum.json").write_text(json.dumps(state), encoding="utf-8")
-    job.finish({"sum": state["sum"], "attempt": job.attempt})
+    found: dict[str, Any] = {"sum": state["sum"], "attempt": job.attempt}
+    if config.get("diverged"):
+        found["kl"] = [float("nan"), {"of": (float("-inf"), 1.5)}]
+    job.finish(found)
 
 
 def resume(job: JobDir) -> dict[str, int]:

@@ -49,6 +49,12 @@ def test_crashed_child_resumes_from_its_newest_checkpoint(submit: Submit, how: s
     assert totals(job) == [1, 3, 6, 10, 15]
 
 
+def test_figures_that_are_no_numbers_are_stored_as_none(submit: Submit) -> None:
+    job = submit(steps=1, diverged=True)
+    assert execute_now(job) == "succeeded"
+    assert job.result["kl"] == [None, {"of": [None, 1.5]}]
+
+
 def test_steps_done_again_are_in_the_curve_once(submit: Submit) -> None:
     job = submit(steps=6, checkpoint_every=2, crash_at=5)
     execute_now(job)
