@@ -36,6 +36,8 @@ PLAN = {
     # What so little training makes of the policy is not what these tests are about.
     "guards": {"valid_text": -1.0, "kl": -1.0, "length_growth": -1.0, "duplicates": -1.0},
 }
+# What a job says whose worker was killed too often for it to get anywhere.
+WORKER_LOST = "The worker that ran the job disappeared."
 
 
 def main(iterations: int) -> None:
@@ -61,7 +63,10 @@ def rate(campaign: Campaign) -> None:
 
 def wait(iteration: Iteration, state: str) -> None:
     while iteration.state != state:
-        if iteration.state in ("failed", "rejected"):
+        if iteration.state == "failed" and iteration.error == WORKER_LOST:
+            sys.stdout.write("A job lost its worker three times, so its lead presses Retry.\n")
+            pipeline.retry_iteration(iteration)
+        elif iteration.state in ("failed", "rejected"):
             raise SystemExit(f"Iteration {iteration.number} {iteration.state}: {iteration.error}")
         time.sleep(0.3)
         iteration.refresh_from_db()

@@ -214,7 +214,7 @@ def test_any_part_killed_at_any_moment_changes_nothing_about_the_outcome(
     with running(tmp_path / "data", iterations=2) as stack:
         while stack.campaign.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                stack.campaign.wait(timeout=draw.uniform(2, 8))
+                stack.campaign.wait(timeout=draw.uniform(4, 16))
             if stack.campaign.poll() is None:
                 part = draw.choice([GPU_WORKER, REDIS, *OTHERS])
                 killed[part] += stack.kill_if_there(part)
