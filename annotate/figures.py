@@ -243,7 +243,7 @@ def _times(labels: QuerySet[Label]) -> dict[int, list[float]]:
     found: dict[int, list[float]] = defaultdict(list)
     timed = labels.filter(active_ms__gt=0).order_by("-id")
     for rater, active_ms in timed.values_list("rater", "active_ms")[:TIMED]:
-        found[rater].append(active_ms / 1000)
+        found[rater].append((active_ms or 0) / 1000)
     return found
 
 
