@@ -7,9 +7,12 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from annotate import env_file
+
 
 def main() -> int:
     """Exit status 1 and one sentence, as of any command, where the settings refuse to load."""
+    env_file.read()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
     try:
         execute_from_command_line(sys.argv)

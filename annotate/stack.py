@@ -21,9 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import environ
-
-from annotate import private_redis
+from annotate import env_file, private_redis
 from annotate.data_folder import DISK_FULL, CannotStart, DataFolder
 from annotate.processes import Child, Part, StopAsked, Supervisor, cpu_seconds
 
@@ -326,13 +324,6 @@ def run(options: Options) -> int:
     return status
 
 
-def read_env_file() -> None:
-    """Variables from .env (or the file ENV_FILE names) that the environment does not set."""
-    path = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
-    if path.is_file():
-        environ.Env.read_env(str(path), overwrite=False)
-
-
 def hand_on(command: str, rest: list[str]) -> int:
     """Become manage.py. A key made up for this once will do: neither command signs anything."""
     data = Path(os.environ.setdefault("CONCORD_DATA", str(ROOT / ".data")))
@@ -345,7 +336,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments = sys.argv[1:] if argv is None else argv
         os.chdir(ROOT)
-        read_env_file()
+        env_file.read()
         if arguments and arguments[0] in HANDED_ON:
             return hand_on(arguments[0], arguments[1:])
         return run(options_from(arguments))

@@ -34,6 +34,16 @@ def test_no_secret_key(tmp_path: Path, command: str) -> None:
     )
 
 
+def test_commands_read_the_file_that_the_launcher_reads(tmp_path: Path) -> None:
+    """Else add_user would write to another database than the one that is served."""
+    database = tmp_path / "served.sqlite3"
+    mine = tmp_path / "env"
+    mine.write_text(f"SECRET_KEY=from-the-file\nDATABASE_URL=sqlite:///{database}\n")
+    done = manage(tmp_path, "diffsettings", ENV_FILE=str(mine))
+    assert str(database) in done.stdout
+    assert "from-the-file" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
