@@ -67,6 +67,8 @@ def test_the_lead(browser: Browser, live_server: Any, client: Any, transactional
         look(page, variant, "campaigns", f"{live_server.url}/campaigns/")
         look(page, variant, "campaign", f"{live_server.url}/campaigns/helpful/")
         look(page, variant, "new-campaign", f"{live_server.url}/campaigns/new/")
+        look(page, variant, "wording", f"{live_server.url}/campaigns/helpful/wording/")
+        look(page, variant, "people", f"{live_server.url}/people/")
 
 
 def test_the_researcher(
