@@ -45,8 +45,9 @@ FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label e
 SMALL = 300  # labels that are counted at every look
 TIMED = 20_000  # labels whose times make the medians: the newest
 SLOTS = 60  # bars of the chart, at most
-AGREEMENT_SHARE = 0.05  # of a process's time, at most, spent on agreement of many comparisons
-_kept: dict[int, tuple[float, Key, Figures]] = {}
+AGREED = 2_000  # comparisons labelled twice that agreement is computed of: the newest
+TIME_SHARE = 0.05  # of a process's time, at most, spent on the figures of many labels
+_kept: dict[int, Kept] = {}
 _agreed: dict[int, Agreed] = {}
 
 Key = tuple[int, int, int, int]  # iteration, its labels by people, by others, its newest label
@@ -66,12 +67,27 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Agreed:
-    """Agreement in an iteration, with what it was computed from and how long that took."""
+class Kept:
+    """Figures with what they were computed from, when, and how long that took."""
 
-    doubles: tuple[int, ...]  # the iteration, its comparisons labelled twice, their newest label
+    key: Key
+    figures: Figures
     at: float
     seconds: float
+
+    @property
+    def is_fresh(self) -> bool:
+        """Young enough to be shown though labels came since: where there are many."""
+        many = self.figures.people + self.figures.others > SMALL
+        age = time.monotonic() - self.at
+        return many and age < max(FRESH_SECONDS, self.seconds / TIME_SHARE)
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """Agreement in an iteration, with what it was computed from."""
+
+    doubles: tuple[int, ...]  # the iteration, its comparisons labelled twice, their newest label
     people: Agreement
     simulated: Agreement
     by_rater: dict[int, list[bool]]
@@ -130,10 +146,12 @@ def of(campaign: Campaign, iteration: Iteration | None) -> Figures:
     """The figures of an iteration's labels; at most ten seconds old while labels stream in."""
     key = _key(iteration)
     kept = _kept.get(campaign.pk)
-    if kept and (kept[1] == key or _is_fresh(kept, key)):
-        return kept[2]
+    if kept and (kept.key == key or kept.key[0] == key[0] and kept.is_fresh):
+        return kept.figures
+    began = time.monotonic()
     figures = _compute(campaign, iteration)
-    _kept[campaign.pk] = (time.monotonic(), key, figures)
+    now = time.monotonic()
+    _kept[campaign.pk] = Kept(key, figures, now, now - began)
     return figures
 
 
@@ -143,12 +161,6 @@ def _key(iteration: Iteration | None) -> Key:
     newest = Label.objects.filter(comparison__iteration=iteration).order_by("-id")
     last = newest.values_list("id", flat=True).first() or 0
     return iteration.pk, iteration.labels_people, iteration.labels_others, last
-
-
-def _is_fresh(kept: tuple[float, Key, Figures], key: Key) -> bool:
-    at, known, figures = kept
-    many = figures.people + figures.others > SMALL
-    return many and known[0] == key[0] and time.monotonic() - at < FRESH_SECONDS
 
 
 def progress(iteration: Iteration | None) -> dict[str, Any]:
@@ -257,11 +269,10 @@ def _speed(labels: QuerySet[Label]) -> tuple[float, int]:
         first=Min("created_at"),
         at_work=Count("rater", distinct=True, filter=working),
     )
-    given = found["n"] or 0
-    if not given:
+    if found["first"] is None:
         return 0.0, 0
     hours = max((now - found["first"]).total_seconds(), 60) / 3600
-    return given / hours, found["at_work"]
+    return int(found["n"] or 0) / hours, int(found["at_work"] or 0)
 
 
 def _chart(labels: QuerySet[Label]) -> tuple[charts.Bars | None, str]:
@@ -303,30 +314,22 @@ def _stamp(seconds: int, form: str) -> str:
 
 
 def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet[Label]) -> Agreed:
-    """Computed anew when comparisons that two have labelled came or changed; where that takes
-    long, not at every look."""
+    """Of the newest comparisons that two have labelled; computed anew when one came or changed."""
     twice = labels.order_by().values("comparison").annotate(n=Count("pk"), newest=Max("pk"))
-    found = list(twice.filter(n__gt=1).values_list("newest", flat=True))
-    doubles = (iteration.pk if iteration else 0, len(found), max(found, default=0))
+    rows = list(twice.filter(n__gt=1).order_by("-newest").values_list("comparison", "newest"))
+    newest = rows[0][1] if rows else 0
+    doubles = (iteration.pk if iteration else 0, len(rows), newest)
     known = _agreed.get(campaign.pk)
-    if known and (known.doubles == doubles or _is_recent(known, doubles)):
-        return known
-    _agreed[campaign.pk] = _agree(campaign, iteration, doubles)
-    return _agreed[campaign.pk]
+    if known is None or known.doubles != doubles:
+        among = [comparison for comparison, _ in rows[:AGREED]]
+        known = _agreed[campaign.pk] = _agree(campaign, among, doubles)
+    return known
 
 
-def _is_recent(known: Agreed, doubles: tuple[int, ...]) -> bool:
-    many = known.doubles[0] == doubles[0] and known.doubles[1] > SMALL
-    return many and time.monotonic() - known.at < known.seconds / AGREEMENT_SHARE
-
-
-def _agree(campaign: Campaign, iteration: Iteration | None, doubles: tuple[int, ...]) -> Agreed:
-    began = time.monotonic()
-    rows = list(snapshots.judged(campaign, only=iteration.number, twice=True)) if iteration else []
+def _agree(campaign: Campaign, among: list[int], doubles: tuple[int, ...]) -> Agreed:
+    rows = list(snapshots.judged(campaign, among=among)) if among else []
     people, simulated = (agreement.agreement(rows, name) for name in ("person", "simulated"))
-    by_rater = _agreeing(campaign, rows)
-    now = time.monotonic()
-    return Agreed(doubles, now, now - began, people, simulated, by_rater)
+    return Agreed(doubles, people, simulated, _agreeing(campaign, rows))
 
 
 def _agreeing(campaign: Campaign, rows: list[Judged]) -> dict[int, list[bool]]:

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from labeling import aggregation, questions
 from labeling.aggregation import Verdict
@@ -87,19 +87,21 @@ def read_manifest(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def judged(
-    campaign: Campaign, *, up_to: int | None = None, only: int | None = None, twice: bool = False
+    campaign: Campaign,
+    *,
+    up_to: int | None = None,
+    only: int | None = None,
+    among: list[int] | None = None,
 ) -> Iterator[Judged]:
     """Every comparison that has a label in force, by id, with all its labels in force.
 
     Of all iterations, of those numbered ``up_to`` and before (with what belongs to none), or of
-    ``only`` one; with ``twice`` those alone that have two labels or more. Memory stays flat.
-    Within consistent_read all of it is of one moment.
+    ``only`` one; where ``among`` is given, those of these ids alone. Memory stays flat. Within
+    consistent_read all of it is of one moment.
     """
     rows = _comparisons(campaign, up_to, only).order_by("id")
-    if twice:
-        given = _in_force(Label.objects.filter(comparison__campaign=campaign)).order_by()
-        counted = given.values("comparison").annotate(n=Count("pk")).filter(n__gt=1)
-        rows = rows.filter(pk__in=counted.values("comparison"))
+    if among is not None:
+        rows = rows.filter(pk__in=among)
     for comparison in rows.iterator(chunk_size=CHUNK):
         yield _judged(comparison, campaign.project.pseudonym_key)
 
