@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -84,6 +85,8 @@ def move(request: SignedInRequest, slug: str, verb: str) -> HttpResponse:
     else:
         if verb == "open":
             _start(request, row)
+        if verb == "close":
+            _end_jobs(request, row)
     return redirect("campaign", slug=slug)
 
 
@@ -231,6 +234,13 @@ def _start(request: SignedInRequest, campaign: Campaign) -> None:
         messages.error(request, str(error))
     else:
         messages.success(request, _("Iteration %(n)d samples now.") % {"n": iteration.number})
+
+
+def _end_jobs(request: SignedInRequest, campaign: Campaign) -> None:
+    """Closing is for good, so nothing would ever take up what its jobs still make."""
+    for job in _working(campaign):
+        with contextlib.suppress(StaleState):  # it ended by itself meanwhile
+            jobs.cancel(job, actor=request.user)
 
 
 def _current(campaign: Campaign) -> Iteration | None:

@@ -152,6 +152,24 @@ def test_pause_resume_and_close_are_written_down_and_may_be_repeated(
     assert [event.to_state for event in events.order_by("id")] == ["paused", "open", "closed"]
 
 
+def test_closing_ends_the_campaign_s_jobs_and_no_others(lead: Client, cast: Cast) -> None:
+    iteration = IterationFactory(campaign=cast.campaign, state="sampling")
+    rows = {
+        state: Job.objects.create(project=cast.project, kind="sample", state=state)
+        for state in ("running", "queued", "succeeded")
+    }
+    for job in rows.values():
+        SamplingBatch.objects.create(iteration=iteration, job=job, samplers=[])
+    elsewhere = Job.objects.create(project=cast.project, kind="sample")
+    lead.post("/campaigns/helpful/pause/")
+    assert not Job.objects.filter(state="cancelled").exists()
+    lead.post("/campaigns/helpful/close/")
+    states = {name: Job.objects.get(pk=job.pk).state for name, job in rows.items()}
+    assert states == {"running": "cancelled", "queued": "cancelled", "succeeded": "succeeded"}
+    elsewhere.refresh_from_db()
+    assert elsewhere.state == "queued"
+
+
 def test_freezing_needs_a_label_and_asks_once(lead: Client, cast: Cast) -> None:
     open_comparisons(cast.campaign, 2)
     body = lead.post("/campaigns/helpful/freeze/", follow=True).content.decode()
