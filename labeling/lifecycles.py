@@ -34,7 +34,6 @@ COMPLETION = {
     "pending": ("partial", "done", "failed"),
     "partial": ("done", "failed"),
     "done": (),
-    # Retried, back to where it failed from, or given up: only then may the next one start.
-    "failed": ("sampling", "collecting", "training", "evaluating", "review", "rejected"),
+    "failed": ("pending",),
 }
 IMPORT_BATCH = {"staged": ("live", "discarded"), "live": ("discarded",), "discarded": ()}
