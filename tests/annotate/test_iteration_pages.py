@@ -191,6 +191,17 @@ def test_no_cell_of_the_curves_is_a_formula(researcher: Client, scene: Cast) -> 
     assert found == [["step", "'=cmd()", "loss", "note"], ["1", "-1.5", "' @SUM(A1)", "'\t=1+1"]]
 
 
+def test_an_iteration_that_cannot_go_on_is_given_up(researcher: Client, scene: Cast) -> None:
+    """Labels that all tie fail at every retry; without this the campaign would stand for good."""
+    Iteration.objects.filter(number=3).update(state="failed", failed_from="training")
+    body = researcher.get(PAGE).content.decode()
+    assert "Retry" in body
+    assert "Give up" in body
+    researcher.post(f"{PAGE}reject/")
+    assert third(scene).state == "rejected"
+    assert iterations.create(campaign=scene.campaign).number == 4
+
+
 def test_the_end_of_a_log_is_shown_as_text(
     researcher: Client, scene: Cast, settings: Any, tmp_path: Path
 ) -> None:
