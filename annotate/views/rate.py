@@ -71,7 +71,9 @@ def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
     except labels.IdempotencyConflict as error:
         return _go_on(request, assignment, str(error), status=409)
     except labels.NotOpen:
-        return _go_on(request, assignment, _("That comparison already has your answer."))
+        # Not 2xx: this answer, from another tab, is not stored, and 2xx promises that it is.
+        said = _("That comparison already has your answer.")
+        return _go_on(request, assignment, said, status=409)
     return _go_on(request, assignment)
 
 

@@ -117,7 +117,7 @@ def test_a_second_tab_answers_the_same_card_and_gets_the_next(rater: Client) -> 
     address = card(rater)
     send(rater, address)
     response = send(rater, address, "1:significantly")
-    assert response.status_code == 200
+    assert response.status_code == 409
     assert "already has your answer" in response.content.decode()
     assert Label.objects.count() == 1
 
