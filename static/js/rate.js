@@ -118,6 +118,7 @@ const stale = (entry) => {
 
 const place = (html) => {
   const fragment = document.createElement("template");
+  // Our own page's markup, sanitised on the server; inside a template nothing runs or loads.
   fragment.innerHTML = html;
   for (const fresh of [...fragment.content.children]) {
     const old = fresh.id && document.getElementById(fresh.id);
