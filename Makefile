@@ -3,12 +3,12 @@ VENV ?= .venv
 PYTHON_HERE = $(VENV)/bin/python
 STACK = $(PYTHON_HERE) -m annotate.stack
 export VENV
-# These reach the launcher through the environment; .env.example describes them.
-export PORT CONCORD_HOST CONCORD_DATA ENV_FILE
+# PORT, CONCORD_HOST, CONCORD_DATA and ENV_FILE reach the launcher from the environment or from this
+# command line, as make does by itself; to export them here would set those left out to "".
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up set-up-dev demo loop serve backup restore test test-slow check format bench \
-        screenshots clean chromium
+.PHONY: help set-up set-up-dev demo loop serve backup restore test test-long test-slow check format bench \
+        messages screenshots clean chromium
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r name text; do \
@@ -50,8 +50,11 @@ TEST_ENVIRONMENT = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive HF_HUB_OFFLINE=1 \
 CHECK_ENVIRONMENT = SECRET_KEY=for-the-checks-only CONCORD_DATA=/nonexistent ENV_FILE=/dev/null \
                     DATABASE_URL=sqlite://:memory:
 
-test: set-up-dev chromium ## everything that can run here; T="path or -k words" narrows it
-	@$(TEST_ENVIRONMENT) $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow" $(T)
+test: set-up-dev chromium ## every lane that can run here; T="path or -k words" narrows it
+	@$(TEST_ENVIRONMENT) $(PYTEST) -n $(JOBS) --dist loadgroup -m "not slow and not long" $(T)
+
+test-long: set-up-dev chromium ## suites of minutes, which CI runs too: kills, hostile texts, instruments, training runs
+	@$(TEST_ENVIRONMENT) $(PYTEST) -n $(JOBS) --dist loadgroup -m "long and not slow" $(T)
 
 test-slow: set-up-dev chromium ## the lane that takes minutes: hundreds of kills, long runs
 	@$(TEST_ENVIRONMENT) $(PYTEST) -m slow $(T)
@@ -87,6 +90,9 @@ check-migrations:
 	$(CHECK_ENVIRONMENT) $(PYTHON_HERE) manage.py makemigrations --check --dry-run
 check-templates:
 	$(VENV)/bin/djlint templates --profile=django --lint --quiet --ignore=$(TASTE)
+
+messages: set-up-dev ## the catalogues from what is marked for translation; lists what is missing
+	@$(CHECK_ENVIRONMENT) $(PYTHON_HERE) manage.py messages
 
 format: set-up-dev ## write what ruff would have written
 	$(VENV)/bin/ruff check --fix .

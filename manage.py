@@ -2,16 +2,22 @@
 """Django's command line, with Concord's settings."""
 
 import os
+import sqlite3
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from annotate import env_file
 
+NOT_SET_UP = "The database is not set up for this version: run manage.py migrate first."
+
 
 def main() -> int:
-    """Exit status 1 and one sentence, as of any command, where the settings refuse to load."""
+    """Exit status 1 and one sentence, as of any command, where the settings refuse to load or the
+    database has not been migrated."""
     env_file.read()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
     try:
@@ -19,7 +25,21 @@ def main() -> int:
     except ImproperlyConfigured as error:
         sys.stderr.write(f"CommandError: {error}\n")
         return 1
+    except (DatabaseError, sqlite3.Error):  # the second: a backup reads the file itself
+        if sys.argv[1] == "migrate" or not _awaits_migrations():
+            raise
+        sys.stderr.write(f"CommandError: {NOT_SET_UP}\n")
+        return 1
     return 0
+
+
+def _awaits_migrations() -> bool:
+    """False too where the database does not answer, which is told as it is."""
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError:
+        return False
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 if __name__ == "__main__":

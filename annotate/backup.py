@@ -1,8 +1,8 @@
 """Backup and restore: the database in one snapshot, then the artefacts it names, in one tar file.
 
-The order makes it consistent while in use: artefacts are only ever added, so whatever the copied
-database names is there when the artefacts are read afterwards. The manifest is written last; a
-file without one is not a backup.
+The order makes it consistent while in use: what rows name is only ever added to the artefacts, so
+whatever the copied database names is there when they are read afterwards. The manifest is written
+last; a file without one is not a backup.
 
     database.sqlite3 | database.dump    by SQLite's online backup | by pg_dump (one transaction)
     artifacts/KEY/...                   checkpoints and snapshots, when the store is a folder
@@ -34,7 +34,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from annotate.data_folder import DISK_FULL
-from models_runtime import artifacts, attempts
+from models_runtime import artifacts, attempts, handover
 from models_runtime.jobdir import fsync_folder
 from models_runtime.models import Job
 
@@ -85,8 +85,9 @@ class _Archive:
         self.files[name] = reader.digest.hexdigest()
         self.bytes += member.size
 
-    def add_folder(self, folder: Path, name: str) -> None:
-        for path in settled_files(folder):
+    def add_folder(self, folder: Path, name: str, but: str = "") -> None:
+        """Add what is below folder, without the folder ``but`` at its top."""
+        for path in settled_files(folder, but):
             with contextlib.suppress(FileNotFoundError):  # deleted on purpose since it was listed
                 self.add(path, f"{name}/{path.relative_to(folder).as_posix()}")
 
@@ -98,11 +99,13 @@ class _Archive:
         self.tar.close()
 
 
-def settled_files(folder: Path) -> Iterator[Path]:
+def settled_files(folder: Path, but: str = "") -> Iterator[Path]:
     """The ordinary files below folder but those still being written, whose own name or folder
-    starts with a dot until they are whole. Folders may come and go meanwhile."""
+    starts with a dot until they are whole, and those below its subfolder ``but``. Folders may
+    come and go meanwhile."""
     for where, folders, names in os.walk(folder, onerror=_unless_gone):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        left_out = {but} if Path(where) == folder else set()
+        folders[:] = sorted(name for name in {*folders} - left_out if not name.startswith("."))
         paths = [Path(where, name) for name in sorted(names) if not name.startswith(".")]
         yield from (path for path in paths if path.is_file() and not path.is_symlink())
 
@@ -156,7 +159,7 @@ def _write(archive: _Archive, scratch: Path, secrets: bool) -> Counts:
         archive.add(copy, copy.name)
     store = artifacts.local_root()
     if store is not None and store.is_dir():
-        archive.add_folder(store, "artifacts")
+        archive.add_folder(store, "artifacts", but=handover.HOME)  # of unfinished jobs
     for folder_of_job in finished_jobs():
         archive.add_folder(folder_of_job, f"jobs/{folder_of_job.relative_to(_jobs())}")
     for name in SECRETS if secrets else ():

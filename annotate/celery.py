@@ -16,4 +16,5 @@ app.conf.beat_schedule = {
     "sweep-jobs": {"task": "models_runtime.sweep_jobs", "schedule": 5.0},
     "tick": {"task": "training.tick", "schedule": 1.0},
     "release-expired": {"task": "labeling.release_expired", "schedule": 30.0},
+    "close-abandoned": {"task": "labeling.close_abandoned", "schedule": 60.0},
 }

@@ -52,7 +52,7 @@ env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Where state lives: database, artefacts, job directories, logs, the private Redis.
-DATA_DIR = Path(env.str("CONCORD_DATA", str(BASE_DIR / ".data"))).resolve()
+DATA_DIR = Path(env.str("CONCORD_DATA", "") or BASE_DIR / ".data").resolve()
 DEBUG = env.bool("CONCORD_DEBUG", False)
 
 
@@ -106,6 +106,7 @@ MIDDLEWARE = [
     # A rater's page is 11.5 kB, 3.0 compressed. Django pads against BREACH.
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "annotate.body_limit.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,15 +201,21 @@ CONTENT_SECURITY_POLICY = {
 }
 
 LANGUAGE_CODE = "en-gb"
+# Each in its own words, for whoever reads no other. annotate/locale has what the pages say.
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "annotate" / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Nothing of other packages is served: what the pages load is in that folder.
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "annotate.static_files.StaticFiles"},
 }
 
 # Artefacts (checkpoints, snapshots): any fsspec address. Job directories: a local folder.
@@ -218,6 +225,10 @@ JOBS_DIR = Path(env.str("CONCORD_JOBS", str(DATA_DIR / "jobs")))
 JOB_LEASE_SECONDS = env.int("CONCORD_JOB_LEASE", 60)
 # A running job whose child shows no progress for this long is ended and retried.
 JOB_STALL_SECONDS = env.int("CONCORD_JOB_STALL", 3600)
+# Models that are kept in memory at a time for live talks, in each `manage.py talk`.
+TALK_MODELS = env.int("CONCORD_TALK_MODELS", 2)
+# A live model that says nothing for so many seconds is given up.
+TALK_SILENCE_SECONDS = env.int("CONCORD_TALK_SILENCE", 60)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = REDIS_URL

@@ -3,7 +3,21 @@ with each of them; an address that it does not know fails the tests."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from annotate.views import account, downloads, health, lead, people, rate, research, wording
+from annotate.views import (
+    account,
+    care,
+    downloads,
+    health,
+    language,
+    lead,
+    people,
+    rate,
+    research,
+    setup,
+    talk,
+    wording,
+    writing,
+)
 
 
 class OneOf:
@@ -31,7 +45,7 @@ class Settle(OneOf):
 
 
 class JobAct(OneOf):
-    regex = "stop|retry|cancel"
+    regex = "stop|retry|cancel|again"
 
 
 class MayEnter(OneOf):
@@ -57,12 +71,28 @@ register_converter(Settle, "settle")
 rating: list[URLPattern | URLResolver] = [
     path("rate/", rate.queue, name="queue"),
     path("rate/<slug:slug>/", rate.card, name="card"),
+    path("rate/<slug:slug>/ahead/", rate.ahead, name="ahead"),
+    path("rate/<slug:slug>/recent/", rate.recent, name="recent"),
     path("rate/<slug:slug>/undo/", rate.undo, name="undo"),
     path("rate/<slug:slug>/guidelines/", rate.guidelines, name="guidelines"),
+    path("rate/<slug:slug>/care/", care.own_care, name="care"),
+    path("rate/<slug:slug>/preview-text/", writing.preview_text, name="preview-text"),
     path("answers/<uuid:public_id>/", rate.submit, name="submit"),
     path("answers/<uuid:public_id>/skip/", rate.skip, name="skip"),
     path("answers/<uuid:public_id>/flag/", rate.flag, name="flag"),
     path("answers/<uuid:public_id>/renew/", rate.renew, name="renew"),
+    path("answers/<uuid:public_id>/release/", rate.release, name="release"),
+]
+talking: list[URLPattern | URLResolver] = [
+    path("talk/<slug:slug>/", talk.start, name="talk-start"),
+    path("talks/<uuid:public_id>/", talk.talk, name="talk"),
+    path("talks/<uuid:public_id>/say/", talk.say, name="talk-say"),
+    path("talks/<uuid:public_id>/judge/", talk.judge, name="talk-judge"),
+    path("talks/<uuid:public_id>/rate/", talk.rate, name="talk-rate"),
+    path("talks/<uuid:public_id>/undo/", talk.undo, name="talk-undo"),
+    path("talks/<uuid:public_id>/again/", talk.again, name="talk-again"),
+    path("talks/<uuid:public_id>/flag/", talk.flag, name="talk-flag"),
+    path("talks/<uuid:public_id>/end/", talk.end, name="talk-end"),
 ]
 one_iteration: list[URLPattern | URLResolver] = [
     path("", research.iteration, name="iteration"),
@@ -82,6 +112,9 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("flags/<int:pk>/<settle:verb>/", lead.settle_flag, name="settle-flag"),
     path("prompts/", lead.upload, name="upload-prompts"),
     path("wording/", wording.wording, name="wording"),
+    path("care/", care.campaign_care, name="campaign-care"),
+    path("preview/", setup.preview, name="preview-campaign"),
+    path("texts/", writing.campaign_texts, name="campaign-texts"),
     path("question/", wording.question, name="revise-question"),
     path("guidelines/", wording.guidelines, name="revise-guidelines"),
     path("export/<source:source>.<suffix:suffix>", downloads.export, name="export"),
@@ -99,9 +132,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", account.sign_in, name="sign-in"),
     path("sign-out/", account.sign_out, name="sign-out"),
     path("account/", account.account, name="account"),
+    path("language/", language.choose, name="language"),
     *rating,
+    *talking,
     path("campaigns/", lead.campaign_list, name="campaigns"),
-    path("campaigns/new/", lead.new_campaign, name="new-campaign"),
+    path("campaigns/new/", setup.new_campaign, name="new-campaign"),
     path("campaigns/<slug:slug>/", include(one_campaign)),
     path("people/", people.people, name="people"),
     path("people/<slug:slug>/", people.add, name="add-person"),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 # Here and not in pyproject.toml: pytest-django would load the settings before these lines run.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 os.environ.setdefault("SECRET_KEY", "for-the-tests-only")
-os.environ.setdefault("CONCORD_DATA", tempfile.mkdtemp(prefix="concord-tests-"))
+if not os.environ.get("CONCORD_DATA"):
+    os.environ["CONCORD_DATA"] = tempfile.mkdtemp(prefix="concord-tests-")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -48,6 +49,23 @@ def _flush_may_empty_append_only_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         append_only_flush.install(patch)
         yield
+
+
+@pytest.fixture(scope="session")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the static files as they are served: the scripts joined, beside each file a
+    copy under the name that holds its sum, and both packed."""
+    from django.core.management import call_command
+    from django.test import override_settings
+
+    folder = tmp_path_factory.mktemp("static")
+    storages = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "annotate.static_files.StaticFiles"},
+    }
+    with override_settings(STATIC_ROOT=folder, STORAGES=storages):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    return folder
 
 
 @pytest.fixture

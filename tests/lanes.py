@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-LANES = ("training", "browser", "postgres", "redis", "slow")
+LANES = ("training", "browser", "postgres", "redis", "long", "slow")
 
 
 @pytest.hookimpl(wrapper=True)

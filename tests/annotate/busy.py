@@ -23,16 +23,16 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from django.contrib.sessions.models import Session  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import transaction  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402  after setup()
+from django.core.management import call_command  # noqa: E402  after setup()
+from django.db import transaction  # noqa: E402  after setup()
+from django.utils import timezone  # noqa: E402  after setup()
 
-from labeling import labels, leases  # noqa: E402
-from labeling.models import Campaign, User  # noqa: E402
-from models_runtime import artifacts  # noqa: E402
-from models_runtime.models import Checkpoint, Job, Project  # noqa: E402
-from tests import factories  # noqa: E402
+from labeling import labels, leases  # noqa: E402  after setup()
+from labeling.models import Campaign, User  # noqa: E402  after setup()
+from models_runtime import artifacts  # noqa: E402  after setup()
+from models_runtime.models import Checkpoint, Job, Project  # noqa: E402  after setup()
+from tests import factories  # noqa: E402  after setup()
 
 COMPARISONS = 400
 

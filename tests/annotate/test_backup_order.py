@@ -51,6 +51,18 @@ def test_what_arrives_just_before_the_database_is_copied_is_in_it_whole(
     assert "jobs/sample-late/attempt-1/output/completions.jsonl" in names
 
 
+def test_the_progress_of_unfinished_jobs_is_left_out(tmp_path: Path) -> None:
+    _register(tmp_path, "whole")
+    for place in ("progress/train-1/attempt-1/checkpoints/step-2", "whole/progress"):
+        (tmp_path / "artifacts" / place).mkdir(parents=True)
+        (tmp_path / "artifacts" / place / "state.pt").touch()
+    file = tmp_path / "backup.tar"
+    backup.write(file)
+    with tarfile.open(file) as tar:
+        names = [name for name in tar.getnames() if name.endswith("state.pt")]
+    assert names == ["artifacts/whole/progress/state.pt"]
+
+
 def test_what_is_still_being_written_is_left_out(tmp_path: Path) -> None:
     _register(tmp_path, "whole")
     draft = tmp_path / "artifacts" / ".half.123"

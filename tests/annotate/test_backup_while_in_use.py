@@ -88,6 +88,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Place, Place
     return Place(tmp_path / names[0], made[0]), Place(tmp_path / names[1], made[1])
 
 
+@pytest.mark.long
 def test_what_was_saved_before_it_is_there_and_all_of_it_fits_together(
     places: tuple[Place, Place], tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
     return place, folder / "backup.tar"
 
 
+@pytest.mark.long
 def test_a_backup_holds_no_secrets_unless_asked(quiet: tuple[Place, Path], tmp_path: Path) -> None:
     place, file = quiet
     assert b"a secret" not in file.read_bytes()
@@ -177,6 +179,7 @@ def test_a_backup_holds_no_secrets_unless_asked(quiet: tuple[Place, Path], tmp_p
     assert (there.data / "logins.txt").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.long
 def test_a_backup_never_replaces_a_file(quiet: tuple[Place, Path]) -> None:
     place, file = quiet
     done = place.manage("backup", str(file))
@@ -184,6 +187,7 @@ def test_a_backup_never_replaces_a_file(quiet: tuple[Place, Path]) -> None:
     assert done.stderr == f"CommandError: {file} exists already: choose another name.\n"
 
 
+@pytest.mark.long
 def test_only_an_empty_folder_is_restored_to(quiet: tuple[Place, Path]) -> None:
     place, file = quiet
     before = (place.data / "concord.sqlite3").read_bytes()
@@ -196,6 +200,7 @@ def test_only_an_empty_folder_is_restored_to(quiet: tuple[Place, Path]) -> None:
     assert (place.data / "concord.sqlite3").read_bytes() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["flipped", "cut", "member", "nothing"])
 def test_a_damaged_backup_restores_nothing(
     quiet: tuple[Place, Path], tmp_path: Path, damage: str
@@ -240,6 +245,7 @@ def _leave_out(source: Path, target: Path) -> str:
 DAMAGES = {"flipped": _flip, "cut": _cut, "member": _slip_in, "nothing": _leave_out}
 
 
+@pytest.mark.long
 def test_make_restore_needs_no_key_of_its_own(quiet: tuple[Place, Path], tmp_path: Path) -> None:
     there = Place(tmp_path / "there")
     del there.environ["SECRET_KEY"]

@@ -63,3 +63,10 @@ def test_a_variable_that_says_nothing(
     assert done.returncode == 1
     assert done.stderr.startswith(f"CommandError: {name} {sentence}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_variable_left_empty_is_one_left_out(tmp_path: Path) -> None:
+    """A shell, a compose file and make all pass "" for what is not set: the data folder would be
+    the project's own, its collected files among their sources."""
+    done = manage(tmp_path, "diffsettings", SECRET_KEY="x", CONCORD_DATA="")
+    assert f"{str(ROOT / '.data' / 'static')!r}" in done.stdout

@@ -11,7 +11,7 @@ import pytest
 from annotate import private_redis
 from tests.annotate.launching import launched, processes_of, run
 
-pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack"), pytest.mark.long]
 
 
 @pytest.fixture

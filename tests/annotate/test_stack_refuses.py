@@ -50,7 +50,11 @@ def test_no_redis_anywhere(tmp_path: Path) -> None:
     [
         (["demo"], "http", "PORT is http, and a port is a number from 1 to 65535."),
         (["demo", "--fast"], "0", "demo does not know --fast."),
-        (["serve", "--only", "web,cron"], "0", "--only knows web, default, gpu, beat, not cron."),
+        (
+            ["serve", "--only", "web,cron"],
+            "0",
+            "--only knows web, default, gpu, beat, talk, not cron.",
+        ),
     ],
 )
 def test_wrong_words(tmp_path: Path, arguments: list[str], port: str, sentence: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.annotate.launching import Launcher, launched, processes_of, run, wait_for
 
 pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack")]
-PARTS = ("gunicorn", "worker -Q default", "worker -Q gpu", " beat -s", "-server")
+PARTS = ("gunicorn", "worker -Q default", "worker -Q gpu", " beat -s", "manage.py talk", "-server")
 
 
 @pytest.fixture(scope="module")
