@@ -22,7 +22,9 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 from django.conf import settings
 
+from models_runtime.folders import Outside, files_in
 from models_runtime.jobdir import MANIFEST, fsync_folder, is_complete, write_atomically
+from models_runtime.phrases import phrase
 
 SCHEME = "store:"
 MARKER = "artifact.json"
@@ -34,10 +36,6 @@ Beat = Callable[[], None]  # called after every block, so that a long copy can s
 
 class Damaged(ValueError):
     """An artefact is missing or is not what was stored; the message is a sentence."""
-
-
-class Outside(ValueError):
-    """A path would leave the folder it belongs to."""
 
 
 def root() -> str:
@@ -70,14 +68,7 @@ def files_of(folder: Path) -> dict[str, Path]:
     says anything else does. Raises Outside on a link that leaves the folder and on what is
     neither a file nor a folder.
     """
-    home = folder.resolve()
-    found = sorted(p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
-    files = {path.relative_to(folder).as_posix(): path for path in found}
-    for name, path in files.items():
-        if not path.resolve().is_relative_to(home):
-            raise Outside(f"{name} is a link that leads out of the folder, which is refused.")
-        if not path.is_file():
-            raise Outside(f"{name} is not an ordinary file, which is refused.")
+    files = files_in(folder)
     if MANIFEST in files and is_complete(folder):
         del files[MANIFEST]
     files.pop(MARKER, None)
@@ -98,11 +89,22 @@ def put_folder(path: Path, key: str, beat: Beat | None = None) -> tuple[str, Man
     return put_files(files_of(path), key, beat)
 
 
-def put_files(files: dict[str, Path], key: str, beat: Beat | None = None) -> tuple[str, Manifest]:
-    """put_folder for {name in the artefact: where it lies now}."""
+def put_files(
+    files: dict[str, Path],
+    key: str,
+    beat: Beat | None = None,
+    *,
+    stated: Manifest | None = None,
+) -> tuple[str, Manifest]:
+    """put_folder for {name in the artefact: where it lies now}.
+
+    ``stated``: the manifest of files that never change again. They are held to it, and a store on
+    their own disk keeps hard links to them. Raises Damaged, leaving nothing that could be taken
+    for whole, when one is not what is stated.
+    """
     _check_key(key)
     put = _put_local if is_local() else _put_remote
-    return SCHEME + key, put(files, key, beat)
+    return SCHEME + key, put(files, key, beat, stated)
 
 
 def put_bytes(data: bytes, key: str) -> str:
@@ -159,6 +161,31 @@ def fetch_folder(uri: str, manifest: Manifest, cache: Path, beat: Beat | None = 
     return _download(key, manifest, cache, beat)
 
 
+def fetch_to(uri: str, target: Path, beat: Beat | None = None) -> None:
+    """Copy a stored folder to target, which appears when it is whole by the store's own manifest.
+
+    Raises Damaged, naming the file, otherwise.
+    """
+    key = _key_of(uri)
+    manifest = _stored_manifest(key)
+    for name in manifest:
+        _check_key(name)
+    _copy_out(key, manifest, target, beat)
+
+
+def files_below(key: str) -> list[str]:
+    """The relative paths of all that is stored below key, sorted; none when there is nothing."""
+    _check_key(key)
+    local = _local_path(key)
+    if local is not None:
+        found = (path for path in local.rglob("*") if path.is_file())
+        return sorted(path.relative_to(local).as_posix() for path in found)
+    filesystem, base = _remote()
+    filesystem.invalidate_cache()  # another machine may have written since this one looked
+    home = f"{base}/{key}/"
+    return sorted(str(name).removeprefix(home) for name in filesystem.find(home))
+
+
 def delete_folder(uri: str) -> None:
     """Remove an artefact; one that is gone already is no error."""
     key = _key_of(uri)
@@ -167,6 +194,7 @@ def delete_folder(uri: str) -> None:
         shutil.rmtree(local, ignore_errors=True)
         return
     filesystem, base = _remote()
+    filesystem.invalidate_cache()
     with contextlib.suppress(FileNotFoundError):
         filesystem.rm(f"{base}/{key}", recursive=True)
 
@@ -206,13 +234,17 @@ def _mine() -> str:
     return f"{os.getpid()}.{threading.get_ident()}"
 
 
-def _put_local(files: dict[str, Path], key: str, beat: Beat | None) -> Manifest:
+def _put_local(
+    files: dict[str, Path], key: str, beat: Beat | None, stated: Manifest | None
+) -> Manifest:
     target = _local_path(key)
     assert target is not None
     if target.exists():
-        return _same(_read_marker(target / MARKER), files, key, beat)
+        return _same(_stored_manifest(key), files, key, beat)
+    place = _copy_in if stated is None else _link_in
     with _appearing(target) as temporary:
-        manifest = {name: _copy_in(path, temporary / name, beat) for name, path in files.items()}
+        manifest = {name: place(path, temporary / name, beat) for name, path in files.items()}
+        _hold_to(stated, manifest, key)
         write_atomically(temporary / MARKER, json.dumps(manifest, sort_keys=True))
     return manifest
 
@@ -245,22 +277,33 @@ def _same(stored: Manifest, files: dict[str, Path], key: str, beat: Beat | None)
     return stored
 
 
-def _read_marker(marker: Path) -> Manifest:
+def _hold_to(stated: Manifest | None, found: Manifest, key: str) -> None:
+    for name, sha256 in sorted((stated or {}).items()):
+        if found.get(name) != sha256:
+            raise Damaged(f"{name} was to be stored in {key}, but is not what its manifest says.")
+
+
+def _stored_manifest(key: str) -> Manifest:
+    """What the store itself says that a folder holds."""
     try:
-        return cast(Manifest, json.loads(marker.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise Damaged(f"{marker.parent.name} in the artefact store has no manifest.") from error
+        with open_file(SCHEME + key, MARKER) as handle:
+            return cast(Manifest, dict(json.loads(handle.read())))
+    except (TypeError, ValueError) as error:  # open_file's Damaged among them
+        raise Damaged(f"{key} has no manifest in the artefact store.") from error
 
 
-def _put_remote(files: dict[str, Path], key: str, beat: Beat | None) -> Manifest:
+def _put_remote(
+    files: dict[str, Path], key: str, beat: Beat | None, stated: Manifest | None
+) -> Manifest:
     filesystem, base = _remote()
     marker = f"{base}/{key}/{MARKER}"
     if filesystem.exists(marker):
-        return _same(json.loads(filesystem.cat_file(marker)), files, key, beat)
+        return _same(_stored_manifest(key), files, key, beat)
     manifest = {}
     for name, path in files.items():
         with path.open("rb") as source, filesystem.open(f"{base}/{key}/{name}", "wb") as target:
             manifest[name] = _pour(source, target, beat)
+    _hold_to(stated, manifest, key)
     filesystem.pipe_file(marker, json.dumps(manifest, sort_keys=True).encode())
     return manifest
 
@@ -273,7 +316,11 @@ def _download(key: str, manifest: Manifest, cache: Path, beat: Beat | None) -> P
             return target
         except Damaged:  # a damaged copy is replaced by a fresh one
             shutil.rmtree(target)
-    filesystem, base = _remote()
+    _copy_out(key, manifest, target, beat)
+    return target
+
+
+def _copy_out(key: str, manifest: Manifest, target: Path, beat: Beat | None) -> None:
     with _appearing(target) as temporary:
         for name in manifest:
             path = temporary / name
@@ -281,17 +328,16 @@ def _download(key: str, manifest: Manifest, cache: Path, beat: Beat | None) -> P
             with open_file(SCHEME + key, name) as source, path.open("wb") as copy:
                 _pour(source, copy, beat)
         _verify(temporary, manifest, key, beat)
-    return target
 
 
 def _verify(folder: Path, manifest: Manifest, key: str, beat: Beat | None) -> None:
     if not folder.is_dir():
-        raise Damaged(f"The artefact {key} is missing from the store.")
+        raise Damaged(phrase("The artefact %(key)s is missing from the store.", key=key))
     present = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
     } - {MARKER}
     for name in sorted(manifest.keys() - present):
-        raise Damaged(f"{name} is missing from the artefact {key}.")
+        raise Damaged(phrase("%(name)s is missing from the artefact %(key)s.", name=name, key=key))
     for name in sorted(present - manifest.keys()):
         raise Damaged(f"{name} does not belong to the artefact {key}.")
     for name, stated in manifest.items():
@@ -300,8 +346,12 @@ def _verify(folder: Path, manifest: Manifest, key: str, beat: Beat | None) -> No
             raise Damaged(f"{name} of the artefact {key} is a link that leads out of it.")
         if sha256(path, beat) != stated:
             raise Damaged(
-                f"{name} of the artefact {key} is damaged: its sha256 is not the one it was "
-                "stored with."
+                phrase(
+                    "%(name)s of the artefact %(key)s is damaged: its sha256 is not the one it "
+                    "was stored with.",
+                    name=name,
+                    key=key,
+                )
             )
 
 
@@ -313,6 +363,16 @@ def _copy_in(source: Path, target: Path, beat: Beat | None) -> str:
         os.fsync(writing.fileno())
     target.chmod(0o644)  # safetensors are written 0600; the web process may be another user
     return digest
+
+
+def _link_in(source: Path, target: Path, beat: Beat | None) -> str:
+    """A file that never changes needs no second place on the same disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        return _copy_in(source, target, beat)
+    return sha256(target, beat)
 
 
 def _pour(source: BinaryIO, target: BinaryIO, beat: Beat | None) -> str:

@@ -31,8 +31,10 @@ from django.db import (
 from django.db.models import F, Q
 from django.utils import timezone
 
-from models_runtime import artifacts, audit, metrics, states
+from models_runtime import artifacts, audit, metrics, phrases, states
 from models_runtime.child import Child, without_secrets
+from models_runtime.folders import Outside
+from models_runtime.handover import Handover
 from models_runtime.jobdir import (
     DISK_FULL,
     EXIT_BAD_INPUT,
@@ -42,10 +44,12 @@ from models_runtime.jobdir import (
     BadInput,
     explain,
     has_no_room,
-    is_complete,
+    told,
     write_atomically,
 )
 from models_runtime.models import Job
+from models_runtime.phrases import phrase
+from models_runtime.sentences import failed_import, without_paths
 
 BEAT_SECONDS = 1.0
 STOP_GRACE_SECONDS = 60.0
@@ -115,6 +119,10 @@ class Attempt:
     reason: str = ""
     shutdown: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, Any] = field(default_factory=dict)
+    handover: Handover = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.handover = Handover(folder_of(self.job), self.job.dir)
 
     @property
     def folder(self) -> Path:
@@ -129,22 +137,23 @@ class Attempt:
                 env=self.environment(),
                 log=self.folder / "log.txt",
             )
-        except (OSError, artifacts.Damaged, artifacts.Outside) as error:
+        except (OSError, artifacts.Damaged, Outside) as error:
             return self.refusal(error)
         try:
             status = self.supervise(child)
-            output = self.store_output() if status == EXIT_DONE else {}
+            output = self.store_output() if status == EXIT_DONE else self.leave()
         except OSError as error:
             return self.refusal(error)
         finally:
             child.end()
+            self.handover.end()
         spent, said = child.cpu_seconds, child.last_line()
         return Ending(status, self.reason, spent, said, output=output)
 
     def refusal(self, error: Exception) -> Ending:
         """A damaged input or a full disk cannot be cured by another attempt; the rest may."""
         if not isinstance(error, OSError):
-            error = BadInput(str(error))
+            error = BadInput(phrases.of(error))
         status, sentence = explain(error, folder_of(self.job).parent)
         return Ending(status, sentence=sentence)
 
@@ -157,6 +166,8 @@ class Attempt:
         write_atomically(root / "job.json", json.dumps({"job": self.job.pk, **spec}))
         inputs = [self.lay(row) for row in self.job.inputs]
         write_atomically(root / "inputs.json", json.dumps(inputs))
+        if self.job.attempt > 1:
+            self.handover.fetch(self.beat_if_due)
         for number in range(1, self.job.attempt):  # what a killed worker did not get to relay
             metrics.relay(self.job.pk, number, root / f"attempt-{number}")
 
@@ -175,6 +186,14 @@ class Attempt:
         uri, manifest = artifacts.put_folder(output, key, self.beat_if_due)
         return {"output": {"uri": uri, "sha256": manifest}}
 
+    def leave(self) -> dict[str, Any]:
+        """Hand over the last progress of a job that is not done; no output."""
+        self.beat()  # its metrics first: whoever goes on from a checkpoint finds the curve to it
+        self.handover.finish(self.beat_if_due)
+        if self.handover.landed:
+            self.job.attempts_without_progress = 0
+        return {}
+
     def environment(self) -> dict[str, str]:
         env = dict(os.environ) if self.secrets else without_secrets(os.environ)
         return {
@@ -186,10 +205,12 @@ class Attempt:
         }
 
     def supervise(self, child: Child) -> int:
-        """Beat, relay and pass on requests until the child ends; its status."""
+        """Beat, relay, hand over and pass on requests until the child ends; its status."""
         while (status := child.wait(BEAT_SECONDS)) is None:
-            if self.beat():
+            found = self.handover.look()
+            if self.beat():  # which relays the metrics of what was found before it is handed over
                 child.beat()
+                self.handover.begin(found)
             self.pass_on_stop(child)
             if time.monotonic() - self.moved > settings.JOB_STALL_SECONDS:
                 self.reason = "stalled"
@@ -220,6 +241,8 @@ class Attempt:
     def store(self) -> None:
         rows = Job.objects.filter(pk=self.job.pk, token=self.job.token, state="running")
         changes: dict[str, Any] = {"heartbeat_at": timezone.now()}
+        if self.handover.landed:
+            changes["attempts_without_progress"] = self.job.attempts_without_progress = 0
         progress = _read_json(self.folder / "progress.json") or {}
         if not rows.update(**changes):
             raise Fenced
@@ -263,32 +286,17 @@ def settle(job: Job, ending: Ending) -> str:
 def give_back(job: Job, sentence: str, where: Q, *, counted: bool = True, **changes: Any) -> str:
     """Queue a running job again with a new token, or fail it once its attempts are used up.
 
-    Attempts are counted from the last one that left something new to resume from.
+    Attempts are counted from the last one that left something new in the artefact store.
     """
     if job.stop_requested_at is not None:
         return _end(job, "stopped", where, error="", **changes)
-    used = 0 if made_progress(job) else job.attempts_without_progress - (not counted)
+    used = max(0, job.attempts_without_progress - (not counted))
     changes["attempts_without_progress"] = used
     if used >= job.max_attempts:
         return _end(job, "failed", where, error=sentence, **changes)
     wait = min(MAX_BACKOFF_SECONDS, 2**used) if counted else 0
     not_before = timezone.now() + timedelta(seconds=wait)
     return _end(job, "queued", where, error=sentence, not_before=not_before, **changes)
-
-
-def made_progress(job: Job) -> bool:
-    """Whether the current attempt left a newer complete checkpoint, or a finished shard."""
-    folder = attempt_folder(job)
-    if any(not path.name.startswith(".") for path in folder.glob("shards/*")):
-        return True
-    earlier = [_steps(folder.parent / f"attempt-{n}") for n in range(1, job.attempt)]
-    return _steps(folder) > max(earlier, default=-1)
-
-
-def _steps(folder: Path) -> int:
-    """The newest complete checkpoint's step; -1 without one."""
-    found = [(int(p.name.removeprefix("step-")), p) for p in folder.glob("checkpoints/step-*")]
-    return next((step for step, path in sorted(found, reverse=True) if is_complete(path)), -1)
 
 
 def _end(job: Job, to: str, where: Q, **changes: Any) -> str:
@@ -324,20 +332,30 @@ def _progress(job: Job) -> dict[str, Any]:
 def _sentence(job: Job, ending: Ending) -> str:
     """Why, for a person: the child's own sentence, else what its end and its log say."""
     if ending.reason == "stalled":
-        return f"The job made no progress for {settings.JOB_STALL_SECONDS} seconds."
-    own = (_read_json(attempt_folder(job) / "error.json") or {}).get("sentence")
-    if own:
-        return str(own)
+        return phrase(
+            "The job made no progress for %(n)s seconds.", n=int(settings.JOB_STALL_SECONDS)
+        )
+    if own := told(_read_json(attempt_folder(job) / "error.json") or {}):
+        return own
     if _ran_out_of_space(job, ending):
         return DISK_FULL
+    return _by_status(ending)
+
+
+def _by_status(ending: Ending) -> str:
+    """Why, of a child that said nothing itself."""
     if ending.status == -signal.SIGKILL:
-        return "The job was ended by signal 9: the machine may be out of memory."
+        return phrase("The job was ended by signal 9: the machine may be out of memory.")
     if ending.status < 0:
-        return f"The job was ended by signal {-ending.status}."
+        return phrase("The job was ended by signal %(n)s.", n=-ending.status)
     if ending.status == EXIT_DONE:
-        return "The job ended without a result."
-    said = f": {ending.last_line[:300]}" if ending.last_line else " without saying why."
-    return f"The job stopped with status {ending.status}{said}"
+        return phrase("The job ended without a result.")
+    if absent := failed_import(ending.last_line):
+        return absent
+    said = without_paths(ending.last_line)[:300]
+    if not said:
+        return phrase("The job stopped with status %(n)s without saying why.", n=ending.status)
+    return phrase("The job stopped with status %(n)s: %(said)s", n=ending.status, said=said)
 
 
 def _ran_out_of_space(job: Job, ending: Ending) -> bool:

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from models_runtime import chat
+from models_runtime.loading import context_length
 from models_runtime.records import FinishReason, PromptRecord, Sampler, under_system
 
 BURST = 8  # tokens between two looks at which rows are finished
@@ -49,6 +50,10 @@ class _Wanted:
     index: int
     prompt: list[int]
     cut: int
+
+    def key(self, sampler: Sampler, stream: int) -> str:
+        """What decides this completion's random numbers."""
+        return f"{sampler.seed}/{stream}/{self.prompt_id}/{self.index}"
 
 
 class Backend(Protocol):
@@ -90,17 +95,37 @@ class LocalBackend:
         place = {prompt.id: number for number, prompt in enumerate(prompts)}
         return sorted(found, key=lambda row: (place[row.prompt_id], row.index))
 
+    def complete(
+        self, prompts: Sequence[list[int]], sampler: Sampler, stream: int = 0
+    ) -> Iterator[list[Generated]]:
+        """One completion for each prompt given as token ids, in batches as ``stream`` gives them;
+        a completion's prompt_id is its prompt's place, which decides its random numbers."""
+        wanted = [_Wanted(place, 0, ids, 0) for place, ids in enumerate(prompts)]
+        wanted.sort(key=lambda row: len(row.prompt))
+        for start in range(0, len(wanted), self.batch_size):
+            yield self._generate(wanted[start : start + self.batch_size], sampler, stream)
+
+    def grow(self, prompt: PromptRecord, sampler: Sampler) -> Iterator[Generated]:
+        """One completion as it is written: so far, after every burst; the last one is whole. The
+        same seed gives the tokens that ``sample`` gives."""
+        row = next(self._wanted([prompt], sampler))
+        ids, attention = chat.pad([row.prompt], self._pad_id, side="left")
+        active = _Active.start(ids, attention, [row.key(sampler, 0)], sampler, self.model.device)
+        width, whole = ids.shape[1], False
+        while not whole:
+            with torch.inference_mode():  # never across the yield: it belongs to the thread
+                active = self._burst(active, sampler, width)
+                whole = bool(active.finished(self._ends(), width, sampler.max_new_tokens).all())
+            yield self._finished(row, active.ids[0, width:].tolist())
+
     def _wanted(self, prompts: Sequence[PromptRecord], sampler: Sampler) -> Iterator[_Wanted]:
-        config = self.model.config.get_text_config()
-        room = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
-        room = max(1, room - sampler.max_new_tokens)
+        context = context_length(self.model.config)
         for prompt in prompts:
-            ids = chat.encode_prompt(
-                self.tokenizer, under_system(prompt.messages, sampler.system_prompt)
-            )
-            cut = max(0, len(ids) - room)
+            asked = under_system(prompt.messages, sampler.system_prompt)
+            ids = chat.encode_prompt(self.tokenizer, asked)
+            kept, cut = chat.fit_prompt(ids, context, sampler.max_new_tokens)
             for index in range(sampler.k):
-                yield _Wanted(prompt.id, index, ids[cut:], cut)
+                yield _Wanted(prompt.id, index, kept, cut)
 
     @torch.inference_mode()
     def _generate(
@@ -109,7 +134,7 @@ class LocalBackend:
         """Decode in bursts and leave finished rows out of the next one: answers differ in length
         by a factor of twenty, and a whole batch waiting for its longest is 3 times slower."""
         ids, attention = chat.pad([row.prompt for row in batch], self._pad_id, side="left")
-        keys = [f"{sampler.seed}/{stream}/{row.prompt_id}/{row.index}" for row in batch]
+        keys = [row.key(sampler, stream) for row in batch]
         active = _Active.start(ids, attention, keys, sampler, self.model.device)
         tokens: dict[int, list[int]] = {}
         while len(active.rows):

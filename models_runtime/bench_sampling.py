@@ -68,6 +68,7 @@ def _single(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, row: Pro
     prompt = chat.encode_prompt(tokenizer, row.messages)
     ids, attention = chat.pad([prompt], 0)
     device = next(model.parameters()).device
+    # torch types what a module may hold as "a tensor or a module", which hides the method.
     produced = model.generate(  # type: ignore[operator]
         input_ids=ids.to(device),
         attention_mask=attention.to(device),

@@ -29,12 +29,11 @@ class Encoded:
     """A prompt with its completion.
 
     ids and completion_mask have the same length; the mask is 1 on completion tokens, EOS
-    included, and 0 on the prompt. ``dropped`` counts the tokens that truncation took away.
+    included, and 0 on the prompt.
     """
 
     ids: list[int]
     completion_mask: list[int]
-    dropped: int = 0
 
     @property
     def prompt_length(self) -> int:
@@ -53,6 +52,17 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     return list(ids)
 
 
+def fit_prompt(ids: Sequence[int], context: int, answer: int) -> tuple[list[int], int]:
+    """(the newest of a prompt's tokens, how many of its oldest went), so that an answer of
+    ``answer`` tokens fits into ``context`` tokens; a context of 0 has no limit.
+
+    Sampling, scoring and training all ask here, or a policy would be trained on, and measured by,
+    answers to a prompt that it was never shown.
+    """
+    cut = max(0, len(ids) - max(1, context - answer)) if context else 0
+    return list(ids[cut:]), cut
+
+
 def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
     """Token ids of an assistant's answer, EOS at the end."""
     ids: list[int] = tokenizer(
@@ -62,26 +72,12 @@ def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: str) -> li
 
 
 def encode_conversation(
-    tokenizer: PreTrainedTokenizerBase,
-    messages: Sequence[Message],
-    completion: str,
-    *,
-    max_length: int | None = None,
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], completion: str
 ) -> Encoded:
-    """A prompt and its answer as ids with a completion mask.
-
-    Longer than max_length: the oldest prompt tokens go first (a missing EOS would teach a policy
-    never to stop), then the end of the completion; ``dropped`` says how many tokens in all.
-    """
+    """A prompt and its answer as ids with a completion mask, however long they are."""
     prompt = encode_prompt(tokenizer, messages)
     answer = encode_completion(tokenizer, completion)
-    length = len(prompt) + len(answer)
-    if max_length is not None and length > max_length:
-        answer = answer[:max_length]
-        room = max_length - len(answer)
-        prompt = prompt[len(prompt) - room :] if room < len(prompt) else prompt
-    mask = [0] * len(prompt) + [1] * len(answer)
-    return Encoded(prompt + answer, mask, length - len(mask))
+    return Encoded(prompt + answer, [0] * len(prompt) + [1] * len(answer))
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:

@@ -19,6 +19,8 @@ from typing import Any
 from django.conf import settings
 
 from models_runtime.child import without_secrets
+from models_runtime.jobdir import told
+from models_runtime.sentences import without_paths
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 5.0
@@ -100,10 +102,10 @@ def _wait(process: subprocess.Popen[bytes], root: Path, limit: float, report: Re
 def _result(module: str, root: Path, status: int) -> dict[str, Any]:
     if status == 0:
         return _read(root / "attempt-1" / "result.json")
-    if sentence := _read(root / "attempt-1" / "error.json").get("sentence"):
+    if sentence := told(_read(root / "attempt-1" / "error.json")):
         raise ValueError(sentence)
     lines = (root / "log.txt").read_text("utf-8", "replace").strip().splitlines()
-    said = lines[-1][:200] if lines else f"status {status}"
+    said = without_paths(lines[-1])[:200] if lines else f"status {status}"
     raise ValueError(f"{module} ended without an answer ({said}).")
 
 

@@ -9,7 +9,8 @@
         shards/               finished shards of a sample job
         output/               the artefact: weights + tokenizer, or completions, or a report
         result.json           written last: its presence means the attempt finished
-        error.json            {"sentence": str}: why it could not, in one sentence for a person
+        error.json            {"sentence": str}: why it could not, in one sentence for a person;
+                              "phrase" beside it where other languages can say it too
 
 A process is started as ``python -m MODULE DIR`` with CONCORD_ATTEMPT and CONCORD_TOKEN in its
 environment and a pipe on standard input, on which the worker writes a byte for every heartbeat
@@ -40,7 +41,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from models_runtime import phrases
+from models_runtime.phrases import phrase
 from models_runtime.records import Input, Progress, jsonl_line
+from models_runtime.sentences import not_installed, without_paths
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -50,8 +54,11 @@ EXIT_RETRY = 75
 EXIT_FENCED = 76
 MANIFEST = "manifest.json"
 LEAST_FREE_BYTES = 1 << 20
-DISK_FULL = (
+DISK_FULL = phrase(
     "The disk that holds the job directory is full: free some space, then start the job again."
+)
+OUT_OF_MEMORY = phrase(
+    "The job did not fit into memory: use a smaller batch, shorter texts or a smaller model."
 )
 # The system's words, and what torch.save makes of them.
 _FULL = ("No space left on device", "PytorchStreamWriter failed writing", "unexpected pos")
@@ -131,6 +138,11 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
+def told(failure: dict[str, Any]) -> str:
+    """The sentence of an error.json, as the phrase that it is where it is one; "" for none."""
+    return phrases.restored(str(failure.get("phrase") or failure.get("sentence") or ""))
+
+
 @dataclasses.dataclass
 class JobDir:
     """One attempt's view of its job directory (tensor side)."""
@@ -182,7 +194,7 @@ class JobDir:
         """The local path of a named input. Raises BadInput with its name when there is none."""
         inputs = self.inputs()
         if name not in inputs:
-            raise BadInput(f"The job has no input named {name}.")
+            raise BadInput(phrase("The job has no input named %(name)s.", name=name))
         return Path(inputs[name].path)
 
     def attempts(self) -> list[tuple[int, Path]]:
@@ -221,7 +233,10 @@ class JobDir:
         write_atomically(self.folder / "result.json", text)
 
     def fail(self, sentence: str) -> None:
-        write_atomically(self.folder / "error.json", json.dumps({"sentence": sentence}))
+        said = {"sentence": sentence}
+        if isinstance(sentence, phrases.Phrase):
+            said["phrase"] = phrases.stored(sentence)
+        write_atomically(self.folder / "error.json", json.dumps(said))
 
     def check_stop(self) -> None:
         """Raise Stopped when the worker has asked for an end: call between units of work."""
@@ -316,14 +331,17 @@ def run_in(folder: str, main: Callable[[JobDir], None]) -> int:
 def explain(error: BaseException, folder: Path) -> tuple[int, str]:
     """(exit status, one sentence for a person) for what ended a job working in folder."""
     if isinstance(error, BadInput):
-        return EXIT_BAD_INPUT, str(error)
+        return EXIT_BAD_INPUT, without_paths(phrases.of(error))
+    if isinstance(error, ImportError):
+        return EXIT_FAILED, not_installed(error.name)
     if _is_out_of_memory(error):
-        advice = "use a smaller batch, shorter texts or a smaller model"
-        return EXIT_BAD_INPUT, f"The job did not fit into memory: {advice}."
+        return EXIT_BAD_INPUT, OUT_OF_MEMORY
     if _is_disk_full(error, folder):
         return EXIT_NO_SPACE, DISK_FULL
-    text = " ".join(str(error).split())[:200]
-    return EXIT_FAILED, f"The job stopped unexpectedly ({type(error).__name__}: {text})."
+    text = without_paths(" ".join(str(error).split()))[:200]
+    return EXIT_FAILED, phrase(
+        "The job stopped unexpectedly (%(kind)s: %(text)s).", kind=type(error).__name__, text=text
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -21,23 +21,25 @@ from django.db import models, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from models_runtime import artifacts, attempts, audit, states
+from models_runtime import artifacts, attempts, audit, handover, states
 from models_runtime.artifacts import Manifest
 from models_runtime.metrics import rows_of
 from models_runtime.models import Checkpoint, Job, Project
+from models_runtime.phrases import phrase
 
 # What each kind runs, after the interpreter. A row job is Django code; the others are torch's.
 KINDS: dict[str, tuple[str, ...]] = {
     "train": ("-m", "training.run", "{dir}"),
     "evaluate": ("-m", "training.run", "{dir}"),
     "sample": ("-m", "models_runtime.sample", "{dir}"),
-    "check_model": ("-m", "models_runtime.loading", "{dir}"),
     "row": ("manage.py", "run_row_job", "{id}"),
 }
 # config["call"] of a row job: a function of the jobdir.JobDir, like every other job entry.
 ROW_CALLS: dict[str, str] = {
     "simulate": "labeling.simulation.run",
 }
+WORKER_LOST = phrase("The worker that ran the job disappeared.")
+AGAIN = "again"  # in the result of a cancelled job: the one that runs in its place
 # A clock that was stepped makes every heartbeat look old: look twice before taking a job away.
 CONFIRM_SECONDS = 3.0
 
@@ -62,9 +64,11 @@ def submit(
 ) -> Job:
     """A queued job. Raises ValueError on a kind, or a row job's call, that nothing can run."""
     if kind not in KINDS:
-        raise ValueError(f"There is no kind of job named {kind}.")
+        raise ValueError(phrase("There is no kind of job named %(kind)s.", kind=kind))
     if kind == "row" and config.get("call") not in ROW_CALLS:
-        raise ValueError(f"There is no row job named {config.get('call')}.")
+        raise ValueError(
+            phrase("There is no row job named %(config)s.", config=config.get("call"))
+        )
     with transaction.atomic():
         job = Job.objects.create(
             project=project,
@@ -154,6 +158,30 @@ def cancel(job: Job, actor: models.Model | None = None) -> None:
     _move(job, "cancelled", actor, Q(), finished_at=timezone.now())
 
 
+def run_again(job: Job, actor: models.Model | None = None) -> Job:
+    """A new job that does from its beginning what a cancelled one was to do. Cancelled stays for
+    good: what it left may be deleted at any moment. Its result names the new one, of which there
+    is never a second. Raises states.StaleState when it was not cancelled, or runs again already.
+    """
+    with transaction.atomic():
+        held = Job.objects.select_for_update().get(pk=job.pk)
+        if held.state != "cancelled" or AGAIN in held.result:
+            raise states.StaleState(phrase("Job %(pk)s cannot run again.", pk=str(job.pk)))
+        made = submit(
+            project=held.project,
+            kind=held.kind,
+            config=held.config,
+            inputs=held.inputs,
+            queue=held.queue,
+            seed=held.seed,
+            priority=held.priority,
+            actor=actor,
+        )
+        Job.objects.filter(pk=job.pk).update(result={AGAIN: made.pk})
+        audit.record(verb="job run again", obj=held, actor=actor, data={AGAIN: made.pk})
+    return made
+
+
 def sweep(now: datetime | None = None) -> list[int]:
     """Take running jobs from workers that no longer give signs of life; the ids.
 
@@ -163,6 +191,20 @@ def sweep(now: datetime | None = None) -> list[int]:
     if suspects:
         time.sleep(CONFIRM_SECONDS)
     return [job.pk for job in suspects if _take_away(job)]
+
+
+def forget_progress(now: datetime | None = None) -> list[int]:
+    """Delete what jobs that are over for good left in the artefact store to resume from; the ids.
+
+    A lease after their end: a worker that lost one may still be in the midst of a copy.
+    """
+    before = (now or timezone.now()) - timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    over = Job.objects.filter(state__in=("succeeded", "cancelled"), finished_at__lt=before)
+    found = list(over.filter(keeps_progress=True))
+    for job in found:
+        handover.forget(job.dir)
+        Job.objects.filter(pk=job.pk).update(keeps_progress=False)
+    return [job.pk for job in found]
 
 
 def input_of_checkpoint(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -192,12 +234,14 @@ def output_folder(job: Job) -> Path:
 
     Raises ValueError when the job has not succeeded or left nothing."""
     if job.state != "succeeded":
-        raise ValueError(f"Job {job.pk} has no output: it is {job.state}.")
+        raise ValueError(
+            phrase("Job %(pk)s has no output: it is %(state)s.", pk=str(job.pk), state=job.state)
+        )
     local = attempts.attempt_folder(job) / "output"
     if local.is_dir():
         return local
     if not (stored := job.result.get("output")):
-        raise ValueError(f"Job {job.pk} left no output.")
+        raise ValueError(phrase("Job %(pk)s left no output.", pk=str(job.pk)))
     cache = Path(settings.DATA_DIR) / "cache"
     return artifacts.fetch_folder(stored["uri"], stored["sha256"], cache)
 
@@ -232,6 +276,7 @@ def _take(job: Job, worker: str) -> Job | None:
             attempts_without_progress=F("attempts_without_progress") + 1,
             dir=job.dir or _new_dir(job.kind),
             progress={},
+            keeps_progress=True,
             started_at=now,
             heartbeat_at=now,
             progress_at=now,
@@ -270,7 +315,7 @@ def _take_away(job: Job) -> bool:
     """Give a silent job back, unless it has been heard of meanwhile."""
     unheard = Q(state="running", token=job.token, heartbeat_at=job.heartbeat_at)
     try:
-        attempts.give_back(job, "The worker that ran the job disappeared.", unheard)
+        attempts.give_back(job, WORKER_LOST, unheard)
     except states.StaleState:
         return False
     return True

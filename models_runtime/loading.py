@@ -20,12 +20,12 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from models_runtime import model_folder
 from models_runtime.jobdir import BadInput, JobDir, run_entry, sha256_of
+from models_runtime.phrases import of, phrase
 
-PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 _PROBE = "concord probe answer"
-_LONGEST_HEADER = 100_000_000  # the format's own limit, in bytes
 
 transformers.logging.disable_progress_bar()  # a job's log is read by people, not by a terminal
 transformers.logging.set_verbosity_error()  # what loading must say, it says as BadInput
@@ -53,7 +53,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             str(folder), local_files_only=True, trust_remote_code=False, padding_side="left"
         )
     except Exception as error:
-        raise BadInput(f"The tokenizer could not be read ({_first_line(error)}).") from error
+        said = phrase("The tokenizer could not be read (%(why)s).", why=_first_line(error))
+        raise BadInput(said) from error
     return tokenizer
 
 
@@ -67,16 +68,21 @@ def load_policy(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
     return _load(transformers.AutoModelForCausalLM, folder, for_training, new_head=False)
 
 
-def load_reward_model(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
-    """A sequence classifier with one output [batch, 1], its score read at the last real token.
+def load_reward_model(
+    folder: Path, *, for_training: bool = False, heads: int = 1
+) -> PreTrainedModel:
+    """A sequence classifier with an output [batch, heads], read at the last real token.
 
-    From a policy's folder it starts with a fresh head drawn from N(0, 1/(d+1)) (Stiennon et al.
-    2020), under the caller's torch seed; from a reward model's folder all weights must be there.
+    From a policy's folder it starts with fresh heads drawn from N(0, 1/(d+1)) (Stiennon et al.
+    2020), under the caller's torch seed; from a reward model's folder all weights must be there,
+    and it has the heads that it was trained with.
     """
-    architecture = str(_architecture(_json_file(folder / "config.json", "config.json")))
-    fresh = not architecture.endswith("ForSequenceClassification")
+    config = _json_file(folder / "config.json", "config.json")
+    fresh = not _architecture(config).endswith("ForSequenceClassification")
+    # two labels are the library's default, which it leaves out of the file
+    outputs = heads if fresh else len(config.get("id2label") or (0, 1))
     kind = transformers.AutoModelForSequenceClassification
-    model = _load(kind, folder, for_training, new_head=fresh)
+    model = _load(kind, folder, for_training, new_head=fresh, num_labels=outputs)
     model.config.pad_token_id = load_tokenizer(folder).pad_token_id
     if fresh:
         head: Any = model.score
@@ -102,14 +108,23 @@ def check_policy(folder: Path) -> dict[str, Any]:
     architecture, model_type, parameters, context_length, vocabulary, bytes, template_sha256,
     tokenizer_sha256, eos_token, pad_token. Raises BadInput with one sentence.
     """
-    _refuse_unsafe(folder)
+    shapes = _read_shapes(folder)
     config = _read_config(folder)
-    shapes = _read_headers(folder)
     tokenizer = _check_tokenizer(folder)
     _check_template(tokenizer)
     if len(tokenizer) > config.get_text_config().vocab_size:
         raise BadInput("The tokenizer has more tokens than the model has embeddings.")
     return _facts(folder, config, shapes, tokenizer)
+
+
+def context_length(config: transformers.PreTrainedConfig) -> int:
+    """Tokens that a model can attend to; 0 when it states no limit."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 0) or 0)
+
+
+def context_length_in(folder: Path) -> int:
+    """context_length of the policy or reward model in folder. Raises BadInput."""
+    return context_length(_known_config(folder))
 
 
 def fingerprints(folder: Path, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
@@ -122,10 +137,10 @@ def fingerprints(folder: Path, tokenizer: PreTrainedTokenizerBase) -> dict[str, 
     }
 
 
-def _load(kind: Any, folder: Path, for_training: bool, *, new_head: bool) -> PreTrainedModel:
-    _refuse_unsafe(folder)
-    _read_headers(folder)
-    settings: dict[str, Any] = {"num_labels": 1} if "Sequence" in kind.__name__ else {}
+def _load(
+    kind: Any, folder: Path, for_training: bool, *, new_head: bool, **settings: Any
+) -> PreTrainedModel:
+    _read_shapes(folder)
     try:
         model, report = kind.from_pretrained(
             str(folder),
@@ -137,7 +152,8 @@ def _load(kind: Any, folder: Path, for_training: bool, *, new_head: bool) -> Pre
             **settings,
         )
     except Exception as error:
-        raise BadInput(f"The weights could not be loaded ({_first_line(error)}).") from error
+        said = phrase("The weights could not be loaded (%(why)s).", why=_first_line(error))
+        raise BadInput(said) from error
     _refuse_gaps(report, new_head)
     model.config.use_cache = not for_training
     model.train(for_training).requires_grad_(for_training)
@@ -151,31 +167,27 @@ def _refuse_gaps(report: dict[str, Any], new_head: bool) -> None:
     absent_head = not new_head and "score.weight" in report["missing_keys"]
     if missing or absent_head:
         name = missing[0] if missing else "score.weight"
-        raise BadInput(f"The weights do not fit the architecture: {name} is missing.")
+        raise BadInput(
+            phrase("The weights do not fit the architecture: %(name)s is missing.", name=name)
+        )
     if report.get("mismatched_keys"):
-        raise BadInput("The weights do not fit the architecture: a tensor has another shape.")
+        raise BadInput(
+            phrase("The weights do not fit the architecture: a tensor has another shape.")
+        )
 
 
-def _refuse_unsafe(folder: Path) -> None:
-    if not folder.is_dir():
-        raise BadInput("The model folder does not exist.")
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    for name in names:
-        if Path(name).suffix in PICKLES:
-            raise BadInput(
-                f"{name} is a pickle, which runs code when it is read: only safetensors "
-                "are accepted, so convert the model or remove the file."
-            )
-        if name.endswith((".py", ".pyc", ".so")):
-            raise BadInput(f"{name} is code: model folders that bring their own are refused.")
-    for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in _json_file(folder / name, name):
-            raise BadInput(f"{name} asks for code of its own (auto_map), which is refused.")
+def _read_shapes(folder: Path) -> model_folder.Shapes:
+    """The weights' shapes, from a folder that both sides' rule has passed."""
+    try:
+        model_folder.refuse_unsafe(folder)
+        return model_folder.read_shapes(folder)
+    except ValueError as error:
+        raise BadInput(of(error)) from error
 
 
 def _json_file(path: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
-        raise BadInput(f"The model folder has no {name}.")
+        raise BadInput(phrase("The model folder has no %(name)s.", name=name))
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -192,53 +204,22 @@ def _architecture(config: dict[str, Any]) -> str:
 
 def _read_config(folder: Path) -> transformers.PreTrainedConfig:
     """The configuration of a causal LM that the installed library knows."""
-    data = _json_file(folder / "config.json", "config.json")
-    try:
-        config = transformers.AutoConfig.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        name = data.get("model_type", "unknown")
-        raise BadInput(f"The model type {name} is not known to this version.") from error
-    name = _architecture(data)
+    config = _known_config(folder)
+    name = _architecture(_json_file(folder / "config.json", "config.json"))
     if not name.endswith(("ForCausalLM", "LMHeadModel")):
         raise BadInput(f"The model is not a causal language model ({name or 'no architecture'}).")
     return config
 
 
-def _read_headers(folder: Path) -> dict[str, list[int]]:
-    """{tensor name: shape} from the safetensors headers; every byte they promise is there."""
-    files = sorted(folder.glob("*.safetensors"))
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = set(_json_file(index, index.name).get("weight_map", {}).values())
-        files = [folder / name for name in sorted(names)]
-    if not files:
-        raise BadInput("The model folder has no weights in safetensors.")
-    shapes: dict[str, list[int]] = {}
-    for file in files:
-        shapes.update(_read_header(file))
-    return shapes
-
-
-def _read_header(file: Path) -> dict[str, list[int]]:
-    """Format: 8 bytes little-endian header length, JSON header, then the tensors' bytes."""
-    if not file.is_file():
-        raise BadInput(f"The weights are incomplete: {file.name} is missing.")
-    size = file.stat().st_size
-    with file.open("rb") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        raw = handle.read(length) if length <= min(size, _LONGEST_HEADER) else b""
+def _known_config(folder: Path) -> transformers.PreTrainedConfig:
+    data = _json_file(folder / "config.json", "config.json")
     try:
-        header = json.loads(raw)
-        header.pop("__metadata__", None)
-        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-        shapes = {name: [int(n) for n in entry["shape"]] for name, entry in header.items()}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise BadInput(f"{file.name} is torn or not a safetensors file.") from error
-    if end != size:
-        raise BadInput(f"{file.name} is torn: {size} bytes instead of {end}.")
-    return shapes
+        return transformers.AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        name = data.get("model_type", "unknown")
+        raise BadInput(f"The model type {name} is not known to this version.") from error
 
 
 def _check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -288,9 +269,7 @@ def _facts(
         "architecture": _architecture(_json_file(folder / "config.json", "config.json")),
         "model_type": config.model_type,
         "parameters": sum(math.prod(shape) for shape in shapes.values()),
-        "context_length": int(
-            getattr(config.get_text_config(), "max_position_embeddings", 0) or 0
-        ),
+        "context_length": context_length(config),
         "vocabulary": len(tokenizer),
         "bytes": sum(file.stat().st_size for file in folder.glob("*.safetensors")),
         **fingerprints(folder, tokenizer),

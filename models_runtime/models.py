@@ -1,6 +1,6 @@
 """The bottom tables: tenants, the audit trail, jobs and their metrics, checkpoints, endpoints.
 
-Written only by jobs.py, registry.py and audit.py.
+Written only by jobs.py, registry.py, endpoints.py and audit.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from models_runtime import states
+from models_runtime.phrase_fields import SaidTextField
 
 
 def random_key() -> str:
@@ -68,7 +70,7 @@ class Job(models.Model):
     state = models.CharField(max_length=20, choices=states.choices(states.JOB), default="queued")
     priority = models.IntegerField(default=0)
     attempt = models.PositiveIntegerField(default=0)
-    # Attempts since the last newer checkpoint; the cap applies to these.
+    # Attempts since one left something new in the artefact store; the cap applies to these.
     attempts_without_progress = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField(default=3)
     token = models.UUIDField(default=uuid.uuid4)
@@ -78,11 +80,13 @@ class Job(models.Model):
     # [{"name", "uri", "sha256"}]: laid on the worker's disk before the child starts.
     inputs = models.JSONField(default=list)
     dir = models.CharField(max_length=500, blank=True)
+    # Whether the artefact store may hold something to resume from: models_runtime.handover.
+    keeps_progress = models.BooleanField(default=False)
     stop_requested_at = models.DateTimeField(null=True)
     not_before = models.DateTimeField(null=True)
     progress = models.JSONField(default=dict)
     result = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
+    error = SaidTextField(blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
@@ -119,10 +123,10 @@ class Checkpoint(models.Model):
 
     TRANSITIONS = states.CHECKPOINT
     KINDS = [
-        ("policy", "policy"),
-        ("reward_model", "reward model"),
-        ("value_model", "value model"),
-        ("adapter", "adapter"),
+        ("policy", _("policy")),
+        ("reward_model", _("reward model")),
+        ("value_model", _("value model")),
+        ("adapter", _("adapter")),
     ]
     project = models.ForeignKey(Project, models.PROTECT, related_name="checkpoints")
     name = models.CharField(max_length=120)
@@ -158,6 +162,7 @@ class Endpoint(models.Model):
     name = models.CharField(max_length=120)
     base_url = models.URLField(max_length=500)
     model_name = models.CharField(max_length=200)
+    key_variable = models.CharField(max_length=80, blank=True)  # which holds the key; never a key
     probe = models.JSONField(default=dict)
     probed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)

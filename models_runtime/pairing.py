@@ -8,11 +8,14 @@ candidate: they tell a rater nothing, and they count as ties elsewhere.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+
+from models_runtime.phrases import phrase
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Candidate:
 @dataclass(frozen=True)
 class Pairing:
     """Completion ids to compare. score: cosine similarity of the pair, None without embeddings.
-    propensity: the probability that the strategy chooses this pair for this prompt."""
+    propensity: the probability that the strategy chooses this pair for this prompt; of a group,
+    in how many of the prompt's groups a pair of its completions is expected."""
 
     ids: tuple[int, ...]
     strategy: str
@@ -51,12 +55,36 @@ def choose(
     ValueError for an unknown strategy, or one that needs embeddings that are not there.
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"There is no pairing strategy {strategy}: use {', '.join(STRATEGIES)}.")
+        raise ValueError(
+            phrase(
+                "There is no pairing strategy %(strategy)s: use %(strategies)s.",
+                strategy=strategy,
+                strategies=", ".join(STRATEGIES),
+            )
+        )
     chosen = {}
     for prompt_id, candidates in prompts.items():
         draw = _generator(f"{seed}/{strategy}/{prompt_id}")
         pairs = STRATEGIES[strategy](distinct(candidates, draw), count, draw)
         chosen[prompt_id] = [_pairing(pair, strategy, chance) for pair, chance in pairs]
+    return chosen
+
+
+def choose_groups(
+    prompts: Mapping[int, Sequence[Candidate]], size: int, *, seed: int, count: int = 1
+) -> dict[int, list[Pairing]]:
+    """Up to count random groups of ``size`` distinct texts for every prompt, no two of them the
+    same. A prompt with fewer texts has one group of them all, where a group of several is wanted
+    and it has two. Size 1 gives single texts, size 0 the prompt alone, once.
+
+    Disjoint groups come first: no text is in two of them while one is in none. What a prompt gets
+    depends on (seed, size, prompt id) and its candidates alone.
+    """
+    chosen = {}
+    for prompt_id, candidates in prompts.items():
+        draw = _generator(f"{seed}/groups of {size}/{prompt_id}")
+        texts = distinct(candidates, draw)
+        chosen[prompt_id] = _groups(texts, size, count, draw)
     return chosen
 
 
@@ -97,6 +125,30 @@ def _uniform(pairs: Sequence[Pair], count: int, draw: np.random.Generator) -> li
     taken = min(count, len(pairs))
     places = draw.permutation(len(pairs))[:taken]
     return [(pairs[int(place)], taken / len(pairs)) for place in places]
+
+
+def _groups(
+    candidates: Sequence[Candidate], size: int, count: int, draw: np.random.Generator
+) -> list[Pairing]:
+    if size == 0:
+        return [Pairing((), "random", None, 1.0)]
+    least, size = min(size, 2), min(size, len(candidates))
+    if size < least:
+        return []
+    wanted = min(count, math.comb(len(candidates), size))
+    found: dict[tuple[int, ...], None] = {}  # a set that keeps the order
+    while len(found) < wanted:
+        order = [candidates[int(place)].id for place in draw.permutation(len(candidates))]
+        for start in range(0, len(order) - size + 1, size):
+            found.setdefault(tuple(sorted(order[start : start + size])))
+    chance = wanted * _share(size, len(candidates))
+    return [Pairing(ids, "random", None, chance) for ids in list(found)[:wanted]]
+
+
+def _share(size: int, texts: int) -> float:
+    """Of the pairs among the texts, the share in one group; of the texts for a size of 1."""
+    together = min(size, 2)
+    return math.comb(size, together) / math.comb(texts, together)
 
 
 def _easy(candidates: Sequence[Candidate], count: int, draw: np.random.Generator) -> list[Choice]:
@@ -152,7 +204,7 @@ def _distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _need_embeddings(candidates: Sequence[Candidate]) -> np.ndarray:
     rows = [one.embedding for one in candidates if one.embedding is not None]
     if len(rows) < len(candidates):
-        raise ValueError("This pairing strategy needs embeddings, and some are missing.")
+        raise ValueError(phrase("This pairing strategy needs embeddings, and some are missing."))
     return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
 

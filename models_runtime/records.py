@@ -17,6 +17,22 @@ from typing import Any, Literal, TypeVar
 Strength = Literal["significantly", "better", "slightly", "negligibly"]
 STRENGTHS: tuple[Strength, ...] = ("significantly", "better", "slightly", "negligibly")
 
+# Margin in the loss by rated strength (Llama 2, 2023, table 27); a plain choice has no rating and
+# no margin. A label stores the rating: what it is worth, a training run or an export chooses.
+MARGINS: dict[str, dict[Strength | None, float]] = {
+    "none": {"significantly": 0.0, "better": 0.0, "slightly": 0.0, "negligibly": 0.0, None: 0.0},
+    "small": {
+        "significantly": 1.0,
+        "better": 2 / 3,
+        "slightly": 1 / 3,
+        "negligibly": 0.0,
+        None: 0.0,
+    },
+    "large": {"significantly": 3.0, "better": 2.0, "slightly": 1.0, "negligibly": 0.0, None: 0.0},
+}
+
+MOST_NEW_TOKENS = 65_536  # of one completion, whoever asks for it
+
 FinishReason = Literal["eos", "length", "stop", "unknown"]
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
@@ -125,6 +141,47 @@ class PreferenceRecord:
 
 
 @dataclass(frozen=True)
+class Demonstration:
+    """A line of a snapshot's ``demonstrations.jsonl``: an answer that somebody wrote or approved,
+    to be imitated. ``messages`` begin with the system prompt that it answers under."""
+
+    prompt_id: int
+    messages: list[Message]
+    completion: str
+    item: str = ""
+    split: str = "train"
+    fold: str = "policy"
+    iteration: int = 0
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A line of a snapshot's ``ratings.jsonl``: what raters said of one completion by itself, in
+    the TRAINING direction.
+
+    ``points`` holds, for each aspect ("PART.ASPECT", or "PART" where a part asks for one thing),
+    the mean over raters of the place on its scale, 0 its worst end and 1 its best. ``overall`` is
+    that of the aspect which the question prefers by, else the mean of all. ``desirable`` is what
+    more than half of the thumbs say; None without thumbs, or where they are even. ``labels``: how
+    many raters said something of it.
+    """
+
+    comparison_id: int
+    prompt_id: int
+    iteration: int
+    item: str
+    split: str
+    fold: str
+    messages: list[Message]
+    completion: SnapshotCompletion
+    points: dict[str, float] = field(default_factory=dict)
+    overall: float | None = None
+    desirable: bool | None = None
+    labels: int = 1
+    source: str = "person"  # person | simulated | program | mixed
+
+
+@dataclass(frozen=True)
 class Input:
     """One named input of a job: where it is kept, and the sha256 of each of its files.
 
@@ -179,7 +236,15 @@ def _preference_record(data: dict[str, Any]) -> PreferenceRecord:
     return PreferenceRecord(**{**data, "completions": completions, "preferences": preferences})
 
 
-_NESTED: dict[type, Any] = {SampleConfig: _sample_config, PreferenceRecord: _preference_record}
+def _rated(data: dict[str, Any]) -> Rated:
+    return Rated(**{**data, "completion": SnapshotCompletion(**data["completion"])})
+
+
+_NESTED: dict[type, Any] = {
+    SampleConfig: _sample_config,
+    PreferenceRecord: _preference_record,
+    Rated: _rated,
+}
 
 
 def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:

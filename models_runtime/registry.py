@@ -6,7 +6,6 @@ it is complete: nothing is ever half-registered.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -16,13 +15,9 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
 from models_runtime import artifacts, audit, entries
+from models_runtime.model_folder import refuse_unsafe
 from models_runtime.models import Checkpoint, Job, Project
 
-PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
-CODE = {".py", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".sh"}
-# Names another folder whose weights are loaded first: nothing here would have checked those.
-ADAPTER = "adapter_config.json"
-INDEX = ".safetensors.index.json"
 CHECK_SECONDS = 1800
 FETCH_SECONDS = 24 * 3600  # tens of gigabytes over a slow line; it shows its progress
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -57,10 +52,8 @@ def register(
         "parent": parent,
         "job": job,
     }
-    if found := _registered(sha256=sha256, **row):
+    if found := _stands(sha256, row):
         return found
-    if Checkpoint.objects.filter(project=project, name=name).exists():
-        raise ValueError(f"There is already a checkpoint named {name} with other contents.")
     uri, stored = artifacts.put_folder(folder, f"checkpoints/{sha256}")
     if stored != manifest:
         raise ValueError("The model folder changed while it was being registered.")
@@ -142,58 +135,14 @@ def local_path(checkpoint: Checkpoint) -> Path:
     return artifacts.fetch_folder(checkpoint.uri, checkpoint.manifest, cache)
 
 
-def refuse_unsafe(folder: Path) -> None:
-    """Raise ValueError, naming the file, unless folder holds safetensors and nothing that runs
-    when it is read: no pickles, no code, no links that lead out, no auto_map, no weights that
-    are kept elsewhere."""
-    if not folder.is_dir():
-        raise ValueError(f"There is no model folder at {folder}.")
-    files = artifacts.files_of(folder)
-    for name, path in files.items():
-        _refuse_file(name, path)
-    if not any(name.endswith(".safetensors") for name in files):
-        raise ValueError("The model folder has no weights in safetensors.")
-
-
-def _refuse_file(name: str, path: Path) -> None:
-    if "\\" in name or not name.isprintable():  # no store takes the one, no page shows the other
-        raise ValueError(f"The file name {ascii(name)} holds characters that are refused.")
-    suffixes = {suffix.lower() for suffix in path.suffixes}
-    if suffixes & PICKLES:
-        raise ValueError(
-            f"{name} may run code when it is read (a pickle): only safetensors are "
-            "accepted, so convert the model or remove the file."
-        )
-    if suffixes & CODE:
-        raise ValueError(f"{name} is code: model folders that bring their own are refused.")
-    if path.name == ADAPTER:
-        raise ValueError(f"{name} makes it an adapter: merge it into its model first.")
-    if path.suffix == ".json":
-        _refuse_json(name, path)
-
-
-def _refuse_json(name: str, path: Path) -> None:
-    """tokenizer.json can be large, and its vocabulary may hold any word, so only the keys of the
-    outermost object count."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} is not valid JSON.") from error
-    if isinstance(data, dict) and "auto_map" in data:
-        raise ValueError(f"{name} asks for code of its own (auto_map), which is refused.")
-    if name.endswith(INDEX):
-        _refuse_weights_elsewhere(name, data)
-
-
-def _refuse_weights_elsewhere(name: str, data: Any) -> None:
-    """An index says which file holds which tensor: an address like ../other/model.safetensors
-    would be read, and belongs to no manifest."""
-    shards = data.get("weight_map") if isinstance(data, dict) else None
-    if not isinstance(shards, dict):
-        raise ValueError(f"{name} names no weights.")
-    for shard in shards.values():
-        if not isinstance(shard, str) or "/" in shard or "\\" in shard:
-            raise ValueError(f"{name} names weights outside the model folder: {ascii(shard)}.")
+def _stands(sha256: str, row: dict[str, Any]) -> Checkpoint | None:
+    """The row that these contents have already. Raises ValueError where other contents have the
+    name; asked in this order, since another worker may deliver the same ones in between."""
+    taken = Checkpoint.objects.filter(project=row["project"], name=row["name"]).exists()
+    found = _registered(sha256=sha256, **row)
+    if taken and found is None:
+        raise ValueError(f"There is already a checkpoint named {row['name']} with other contents.")
+    return found
 
 
 def _registered(
@@ -219,9 +168,8 @@ def _insert(row: dict[str, Any], sha256: str, actor: models.Model | None) -> Che
             )
     except IntegrityError:  # another worker delivered the same result at this very moment
         keys = {key: row[key] for key in ("project", "kind", "name", "job", "parent")}
-        found = _registered(sha256=sha256, **keys)
+        found = _stands(sha256, keys)
         if found is None:
-            taken = f"There is already a checkpoint named {row['name']} with other contents."
-            raise ValueError(taken) from None
+            raise
         return found
     return checkpoint

@@ -28,6 +28,7 @@ from models_runtime.jobdir import (
     run_entry,
     write_atomically,
 )
+from models_runtime.phrases import phrase
 from models_runtime.records import (
     CompletionRecord,
     Progress,
@@ -93,7 +94,7 @@ def plan(config: SampleConfig, prompts: Sequence[PromptRecord]) -> list[Shard]:
     """Every (sampler, prompt) in exactly one shard; prompts of like length lie together."""
     ids = [prompt.id for prompt in prompts]
     if len(set(ids)) < len(ids):
-        raise BadInput("The same prompt id appears twice in the job's prompts.")
+        raise BadInput(phrase("The same prompt id appears twice in the job's prompts."))
     ordered = sorted(prompts, key=lambda prompt: (_length(prompt), prompt.id))
     starts = range(0, len(ordered), config.shard_size)
     pieces = [

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from models_runtime.phrases import phrase
 
 JOB = {
     "queued": ("running", "cancelled", "stopped"),
@@ -32,8 +36,9 @@ def sources(machine: dict[str, tuple[str, ...]], to: str) -> list[str]:
     return [state for state, targets in machine.items() if to in targets]
 
 
-def choices(machine: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
-    return [(state, state.replace("_", " ")) for state in machine]
+def choices(machine: dict[str, tuple[str, ...]]) -> list[tuple[str, str | Promise]]:
+    """For a model's field. annotate.vocabulary marks the states for translation."""
+    return [(state, gettext_lazy(state.replace("_", " "))) for state in machine]
 
 
 def advance(row: models.Model, to: str, *, where: models.Q | None = None, **changes: Any) -> None:
@@ -44,9 +49,17 @@ def advance(row: models.Model, to: str, *, where: models.Q | None = None, **chan
     does an illegal jump. The row in memory is changed only on success.
     """
     model = type(row)
+    # Only rows with states are moved; models.Model, which they all share, has none.
     allowed = sources(model.TRANSITIONS, to)  # type: ignore[attr-defined]
     rows = model._default_manager.filter(where or models.Q(), pk=row.pk, state__in=allowed)
     if not rows.update(state=to, **changes):
-        raise StaleState(f"{model.__name__} {row.pk} cannot become {to} now.")
+        raise StaleState(
+            phrase(
+                "%(name)s %(pk)s cannot become %(to)s now.",
+                name=model.__name__,
+                pk=str(row.pk),
+                to=to,
+            )
+        )
     for name, value in {"state": to, **changes}.items():
         setattr(row, name, value)

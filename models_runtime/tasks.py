@@ -33,6 +33,7 @@ def run_job(queue: str) -> None:
 @shared_task(name="models_runtime.sweep_jobs", ignore_result=True, expires=_EXPIRES)
 def sweep_jobs() -> None:
     jobs.sweep()
+    jobs.forget_progress()
 
 
 def waiting(queue: str) -> int:

@@ -49,6 +49,7 @@ STRENGTH_AT: tuple[tuple[float, Strength], ...] = (
     (0.0, "negligibly"),
 )
 TIE_BAND = 0.25
+EULER_GAMMA = 0.5772156649  # the mean of a Gumbel draw
 
 
 @dataclass(frozen=True)
@@ -394,6 +395,16 @@ class SimulatedRater:
             return Judgement("tie")
         strength = next(name for least, name in STRENGTH_AT if abs(gap) >= least)
         return Judgement("prefer", 0 if gap > 0 else 1, strength)
+
+    def worth(self, item: str, text: str, occasion: int = 0) -> float:
+        """What one text is worth to this rater today: sharpness * utility with Gumbel noise.
+
+        Sorted by it, texts follow Plackett and Luce's model, in which every pair has judge's
+        probability. ``occasion`` draws anew. The noise has mean 0.
+        """
+        share = _uniform("\x1f".join((str(self.seed), item, text, str(occasion), "worth")))
+        gumbel = -math.log(-math.log(share)) - EULER_GAMMA
+        return self.sharpness * utility(item, text) + gumbel
 
     def _noise(self, item: str, text_a: str, text_b: str, occasion: int) -> float:
         """A logistic draw that changes sign, and nothing else, when the two texts swap."""

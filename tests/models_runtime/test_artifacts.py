@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from models_runtime import artifacts, jobdir
+from models_runtime import artifacts, folders, jobdir
 from tests.models_runtime.processes import fill
 
 LOCAL, REMOTE = "local", "remote"
@@ -102,15 +102,15 @@ def test_damaged_copy_of_a_remote_artefact_is_fetched_again(
     "key", ["../up", "a/../../up", "/etc/passwd", "a\\..\\b", "", "a//b", "a/./b", "a\0b"]
 )
 def test_key_that_would_leave_the_store_is_refused(kind: str, folder: Path, key: str) -> None:
-    with pytest.raises(artifacts.Outside):
+    with pytest.raises(folders.Outside):
         artifacts.put_folder(folder, key)
-    with pytest.raises(artifacts.Outside):
+    with pytest.raises(folders.Outside):
         artifacts.put_bytes(b"", key)
 
 
 @pytest.mark.parametrize("uri", ["file:///etc", "store:../x", "https://example.org/x", "/etc"])
 def test_address_outside_the_store_is_refused(kind: str, uri: str, tmp_path: Path) -> None:
-    with pytest.raises(artifacts.Outside):
+    with pytest.raises(folders.Outside):
         artifacts.fetch_folder(uri, {}, tmp_path / "cache")
 
 
@@ -118,7 +118,7 @@ def test_name_in_a_manifest_cannot_leave_its_artefact(
     kind: str, folder: Path, tmp_path: Path
 ) -> None:
     uri, _ = artifacts.put_folder(folder, "things/one")
-    with pytest.raises(artifacts.Outside):
+    with pytest.raises(folders.Outside):
         artifacts.fetch_folder(uri, {"../../secret": "0"}, tmp_path / "cache")
 
 
@@ -129,7 +129,7 @@ def test_links_in_the_store_that_lead_out_are_refused(
     (tmp_path / "store").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "store" / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(artifacts.Outside):
+    with pytest.raises(folders.Outside):
         artifacts.put_folder(folder, "link/one")
 
 
@@ -137,7 +137,7 @@ def test_links_in_the_store_that_lead_out_are_refused(
 def test_links_in_a_folder_that_lead_out_are_refused(kind: str, folder: Path, target: str) -> None:
     (folder.parent / "outside.txt").write_text("secret")
     (folder / "link").symlink_to(target)
-    with pytest.raises(artifacts.Outside, match="link is a link that leads out"):
+    with pytest.raises(folders.Outside, match="link is a link that leads out"):
         artifacts.put_folder(folder, "things/one")
 
 

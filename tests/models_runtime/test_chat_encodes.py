@@ -60,19 +60,17 @@ def test_control_tokens_typed_by_a_person_are_plain_text(tokenizer):
     assert chat.decode(tokenizer, whole.ids[whole.prompt_length :]) == attack
 
 
-def test_truncation_takes_the_oldest_of_the_prompt_first_and_says_so(tokenizer):
-    whole = chat.encode_conversation(tokenizer, USER, "Paris.")
-    cut = chat.encode_conversation(tokenizer, USER, "Paris.", max_length=len(whole.ids) - 3)
-    assert (cut.ids, cut.dropped) == (whole.ids[3:], 3)
-    assert sum(cut.completion_mask) == sum(whole.completion_mask)
+def test_a_prompt_gives_up_its_oldest_tokens_for_the_answer():
+    assert chat.fit_prompt([1, 2, 3, 4], context=5, answer=2) == ([2, 3, 4], 1)
+    assert chat.fit_prompt([1, 2, 3, 4], context=6, answer=2) == ([1, 2, 3, 4], 0)
 
 
-def test_truncation_takes_the_completions_end_last(tokenizer):
-    whole = chat.encode_conversation(tokenizer, USER, "Paris.")
-    cut = chat.encode_conversation(tokenizer, USER, "Paris.", max_length=2)
-    assert cut.ids == whole.ids[whole.prompt_length :][:2]
-    assert cut.completion_mask == [1, 1]
-    assert cut.dropped == len(whole.ids) - 2
+def test_a_prompt_keeps_its_last_token_whatever_the_answer_wants():
+    assert chat.fit_prompt([1, 2, 3, 4], context=5, answer=64) == ([4], 3)
+
+
+def test_a_model_without_a_limit_sees_the_whole_prompt():
+    assert chat.fit_prompt([1, 2, 3, 4], context=0, answer=64) == ([1, 2, 3, 4], 0)
 
 
 def test_padding_goes_to_the_side_asked_for():

@@ -85,6 +85,20 @@ def test_anything_else_is_named_and_traced_in_the_log(monkeypatch, job, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_library_that_is_absent_is_named_and_traced_in_the_log(monkeypatch, job, capsys):
+    error = ImportError("cannot import name 'DPO' from 'trl' (/usr/lib/trl.py)", name="trl")
+    assert run(monkeypatch, job, error) == 1
+    assert sentence(job) == "The worker could not load trl, which the job needs; the log says why."
+    assert "/usr/lib/trl.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [OSError, BadInput])
+def test_no_path_of_the_machine_is_in_the_sentence(monkeypatch, job, kind):
+    run(monkeypatch, job, kind(f"{job}/attempt-1/rows.jsonl is torn"))
+    assert "rows.jsonl is torn" in sentence(job)
+    assert str(job.parent) not in sentence(job)
+
+
 def test_what_is_no_job_directory_is_refused(monkeypatch, tmp_path, capsys):
     assert run(monkeypatch, tmp_path, None) == 64
     assert "is not a job directory" in capsys.readouterr().err

@@ -76,6 +76,10 @@ def test_steps_done_again_are_in_the_curve_once(submit: Submit) -> None:
             "The job stopped with status 3: the last word",
         ),
         (
+            {"exit_at": 1, "say": "ModuleNotFoundError: No module named 'trl'"},
+            "The worker could not load trl, which the job needs; the log says why.",
+        ),
+        (
             {"exit_at": 1, "say": "OSError: [Errno 28] No space left on device"},
             DISK_FULL,
         ),

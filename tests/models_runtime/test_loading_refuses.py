@@ -54,7 +54,7 @@ def test_facts_match_the_loaded_model(sound):
 
 
 def test_no_folder_and_no_config(tmp_path, folder):
-    assert refusal(tmp_path / "nowhere") == "The model folder does not exist."
+    assert refusal(tmp_path / "nowhere") == f"There is no model folder at {tmp_path / 'nowhere'}."
     (folder / "config.json").unlink()
     assert refusal(folder) == "The model folder has no config.json."
 
@@ -68,7 +68,7 @@ def test_config_that_is_not_json(folder):
 def test_a_pickle_is_refused_before_anything_is_read(folder, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"\x80\x04.")
-    assert refusal(folder).startswith(f"{name} is a pickle")
+    assert refusal(folder).startswith(f"{name} may run code when it is read (a pickle)")
     with pytest.raises(BadInput, match="pickle"):
         loading.load_policy(folder)
 
@@ -203,5 +203,5 @@ def test_the_registration_check_refuses_with_a_sentence(folder, tmp_path):
     job = make_job(tmp_path / "job", {"checkpoint": "policy"}, policy=folder)
     assert run_entry("models_runtime.loading", job)[0] == 64
     error = json.loads((job / "attempt-1/error.json").read_text("utf-8"))
-    assert error["sentence"].startswith("pytorch_model.bin is a pickle")
+    assert error["sentence"].startswith("pytorch_model.bin may run code")
     assert not (job / "attempt-1/result.json").exists()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from models_runtime.pairing import NEEDS_EMBEDDINGS, STRATEGIES, Candidate, choose
+from models_runtime.pairing import (
+    NEEDS_EMBEDDINGS,
+    STRATEGIES,
+    Candidate,
+    choose,
+    choose_groups,
+)
 
 
 def unit(degrees: float) -> np.ndarray:
@@ -105,3 +113,52 @@ def test_random_needs_no_embeddings_and_an_unknown_strategy_is_refused():
     assert choose({1: rows}, "random", seed=0)[1][0].score is None
     with pytest.raises(ValueError, match="no pairing strategy clever"):
         choose({1: rows}, "clever", seed=0)
+
+
+def _texts(count: int) -> list[Candidate]:
+    return [Candidate(10 + n, f"text {n}") for n in range(count)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 9])
+def test_groups_have_that_many_texts_and_are_all_different(size: int) -> None:
+    found = choose_groups({1: _texts(9)}, size, seed=0, count=6)[1]
+    assert len(found) == min(6, math.comb(9, size))
+    assert len({group.ids for group in found}) == len(found)
+    assert all(len(set(group.ids)) == size for group in found)
+
+
+def test_disjoint_groups_come_first() -> None:
+    first, second, third = choose_groups({1: _texts(9)}, 3, seed=5, count=3)[1]
+    assert sorted(first.ids + second.ids + third.ids) == list(range(10, 19))
+
+
+def test_a_prompt_with_fewer_texts_has_one_group_of_them_all() -> None:
+    few = {1: _texts(3), 2: _texts(1), 3: [Candidate(1, "same"), Candidate(2, "same")]}
+    found = choose_groups(few, 4, seed=0, count=5)
+    assert [group.ids for group in found[1]] == [(10, 11, 12)]
+    assert found[2] == found[3] == []
+
+
+def test_a_group_of_none_is_the_prompt_alone_once() -> None:
+    found = choose_groups({1: [], 2: _texts(4)}, 0, seed=0, count=5)
+    assert [[group.ids for group in groups] for groups in found.values()] == [[()], [()]]
+
+
+def test_a_groups_propensity_is_how_often_a_pair_of_it_is_expected() -> None:
+    """8 texts, 3 groups of 4: 3 * 6 of 28 pairs; checked against the mean over many draws."""
+    together = 0
+    draws = 2000
+    for seed in range(draws):
+        groups = choose_groups({1: _texts(8)}, 4, seed=seed, count=3)[1]
+        assert groups[0].propensity == pytest.approx(3 * 6 / 28)
+        together += sum({10, 11} <= set(group.ids) for group in groups)
+    assert together / draws == pytest.approx(3 * 6 / 28, abs=0.04)
+    [single] = choose_groups({1: _texts(8)}, 1, seed=0, count=1)[1]
+    assert single.propensity == 1 / 8
+
+
+def test_groups_depend_on_nothing_but_the_seed_and_the_prompt() -> None:
+    alone = choose_groups({7: _texts(8)}, 4, seed=3, count=2)[7]
+    others = {5: _texts(6), 7: list(reversed(_texts(8)))}
+    assert choose_groups(others, 4, seed=3, count=2)[7] == alone
+    assert choose_groups({7: _texts(8)}, 4, seed=4, count=2)[7] != alone

@@ -146,7 +146,7 @@ def test_full_disk_registers_nothing(
     project: Project, folder: Path, small_disk: Path, settings: Any
 ) -> None:
     settings.ARTIFACTS_URI = small_disk.as_uri()
-    (folder / "more.safetensors").write_bytes(bytes(2 << 20))
+    (folder / "vocab.txt").write_bytes(bytes(2 << 20))
     with pytest.raises(OSError, match="No space left"):
         register(project, folder)
     nothing_registered()
@@ -174,6 +174,25 @@ def test_two_deliveries_at_once_are_one_checkpoint(
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(deliver, range(8)))
     assert len(found) == 1
+    assert Checkpoint.objects.count() == 1
+
+
+def test_one_delivered_between_two_looks_is_the_same_checkpoint(
+    project: Project, folder: Path, job: Job
+) -> None:
+    delivered: list[Checkpoint | None] = []
+
+    def deliver_after_the_first(
+        execute: Any, sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        found = execute(sql, params, many, context)
+        if not delivered and "checkpoint" in sql:
+            delivered.append(None)  # the delivery itself asks, too
+            delivered[0] = register(project, folder, job=job)
+        return found
+
+    with connection.execute_wrapper(deliver_after_the_first):
+        assert register(project, folder, job=job) == delivered[0]
     assert Checkpoint.objects.count() == 1
 
 

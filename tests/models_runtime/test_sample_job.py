@@ -96,6 +96,7 @@ def test_progress_and_metrics_are_reported(whole):
     assert sum(row["completions"] for row in metrics) == 120
 
 
+@pytest.mark.long
 def test_killed_and_resumed_gives_the_same_bytes(whole, tmp_path):
     job = job_for(tmp_path / "job")
     child = start_entry(MODULE, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from statistics import mean
@@ -161,3 +162,19 @@ def test_ties_occur_only_where_the_instrument_has_them(corpus):
     ties = [pair for pair in pairs if tying.judge(*pair).outcome == "tie"]
     assert 20 < len(ties) < 200
     assert all(tying.judge(*pair) == world.Judgement("tie") for pair in ties)
+
+
+def test_worth_orders_texts_as_judge_compares_them() -> None:
+    """P(a above b) = sigmoid(sharpness * gap), the same as judge's, over 4,000 raters."""
+    item = next(iter(world.items()))
+    texts = [
+        world.answer(world.items()[item], style, random.Random(1)) for style in ("plain", "wordy")
+    ]
+    raters = [world.SimulatedRater(seed) for seed in range(4000)]
+    ranked = sum(one.worth(item, texts[0]) > one.worth(item, texts[1]) for one in raters)
+    judged = sum(one.judge(item, *texts).preferred == 0 for one in raters)
+    gap = world.SHARPNESS * (world.utility(item, texts[0]) - world.utility(item, texts[1]))
+    wanted = 1 / (1 + math.exp(-gap))
+    assert 0.55 < wanted < 0.98
+    assert ranked / 4000 == pytest.approx(wanted, abs=0.03)
+    assert judged / 4000 == pytest.approx(wanted, abs=0.03)

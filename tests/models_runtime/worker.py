@@ -14,7 +14,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from models_runtime import attempts, jobs, tasks  # noqa: E402
+from models_runtime import attempts, jobs, tasks  # noqa: E402  after setup()
 
 jobs.KINDS["count"] = ("-m", "tests.models_runtime.children", "{dir}")
 attempts.BEAT_SECONDS = 0.1
