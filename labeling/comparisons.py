@@ -19,7 +19,7 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import rendering
+from labeling import rendering, written
 from labeling.iterations import Plan, plan_of
 from labeling.models import (
     Comparison,
@@ -31,6 +31,7 @@ from labeling.models import (
 )
 from models_runtime import pairing
 from models_runtime.pairing import Candidate, Pairing
+from models_runtime.phrases import phrase
 from models_runtime.records import CompletionRecord, read_jsonl
 
 COMPLETIONS, EMBEDDINGS = "completions.jsonl", "embeddings.npy"
@@ -70,17 +71,19 @@ def ingest(batch: SamplingBatch, folder: Path) -> dict[str, int]:
     return batch.counts
 
 
-def build(iteration: Iteration, folder: Path) -> int:
+def build(iteration: Iteration, folder: Path | None) -> int:
     """Open the comparisons that the iteration's plan asks for, or as many as there are pairs.
 
-    Pairs are chosen outside any transaction, always the same ones, and inserted by short ones.
-    folder holds the sample job's embeddings.npy where the plan's strategy needs one. Returns how
-    many the iteration has. Raises ValueError for a strategy that cannot be followed.
+    Pairs, or groups of another size, are chosen outside any transaction, always the same ones,
+    and inserted by short ones. folder holds the sample job's embeddings.npy where the plan's
+    strategy needs one; it is None where cards show the prompt alone and nothing is sampled.
+    Returns how many the iteration has. Raises ValueError for a strategy that cannot be followed.
     """
     iteration = Iteration.objects.select_related("campaign").get(pk=iteration.pk)
     plan = plan_of(iteration)
     draw = random.Random(f"pairs/{plan.seed}/{iteration.number}")
-    chosen = select(_candidates(iteration, folder), plan, draw)
+    candidates = _candidates(iteration, folder) if folder else _bare_prompts(iteration)
+    chosen = select(candidates, plan, draw)
     rows = _comparisons(iteration, plan, chosen, draw)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -95,19 +98,21 @@ def select(
 
     Shares of them come from each arm: random pairs that no strategy touches, pairs of one
     checkpoint against another where two were sampled, and the plan's strategy for the rest.
+    Groups of another size than two are all random.
     """
+    size = plan.completions_per_comparison
     texts = {c.id: c.text_sha for row in candidates.values() for c in row}
     taken: set[tuple[int, frozenset[str]]] = set()
     chosen: list[Chosen] = []
     for strategy, wanted in _arms(candidates, plan):
         count = math.ceil(wanted / max(1, len(candidates)))
-        offers = _offers(candidates, strategy, count, draw, chosen)
+        offers = _offers(candidates, (strategy, size), count, draw, chosen)
         chosen += _take(offers, wanted, taken, texts)
     # What an arm could not give (too few distinct texts), random pairs fill up.
     count, most = 1, max((len(row) ** 2 for row in candidates.values()), default=0)
     while len(chosen) < plan.comparisons and count < most:
         missing = plan.comparisons - len(chosen)
-        offers = _offers(candidates, "random", count, draw, chosen)
+        offers = _offers(candidates, ("random", size), count, draw, chosen)
         chosen += _take(offers, missing, taken, texts)
         count *= 2
     return chosen
@@ -122,6 +127,8 @@ def fold_of(iteration_number: int, item: str) -> str:
 
 def _arms(candidates: Mapping[int, Sequence[Candidate]], plan: Plan) -> list[tuple[str, int]]:
     """(strategy, how many pairs), in the order in which they choose."""
+    if plan.completions_per_comparison != 2:
+        return [("random", plan.comparisons)]
     groups = {candidate.group for row in candidates.values() for candidate in row}
     across = round(plan.comparisons * ACROSS_SHARE) if len(groups) > 1 else 0
     untouched = round(plan.comparisons * plan.random_share)
@@ -131,15 +138,20 @@ def _arms(candidates: Mapping[int, Sequence[Candidate]], plan: Plan) -> list[tup
 
 def _offers(
     candidates: Mapping[int, Sequence[Candidate]],
-    strategy: str,
+    kind: tuple[str, int],
     count: int,
     draw: random.Random,
     chosen: Sequence[Chosen],
 ) -> Iterator[Chosen]:
-    """A strategy's pairs, at most count a prompt: every prompt's best, then every prompt's second
-    best. Prompts with the fewest pairs so far come first, otherwise their order is drawn."""
+    """Pairs, or groups, of a kind (strategy, completions), at most count a prompt: every prompt's
+    best, then every prompt's second best. Prompts with the fewest so far come first, otherwise
+    their order is drawn."""
     seed = draw.getrandbits(32)
-    by_prompt = pairing.choose(candidates, strategy, seed=seed, count=count)
+    strategy, size = kind
+    if size == 2:
+        by_prompt = pairing.choose(candidates, strategy, seed=seed, count=count)
+    else:
+        by_prompt = pairing.choose_groups(candidates, size, seed=seed, count=count)
     so_far = Counter(one.prompt for one in chosen)
     prompts = list(by_prompt)
     draw.shuffle(prompts)
@@ -250,7 +262,12 @@ def _refuse_strangers(batch: SamplingBatch, records: list[CompletionRecord]) -> 
     campaign = batch.iteration.campaign_id
     known = Prompt.objects.filter(prompt_set__campaign=campaign).values_list("pk", flat=True)
     if strangers := {row.prompt_id for row in records} - set(known):
-        raise ValueError(f"The samples answer prompt {min(strangers)}, not one of the campaign's.")
+        raise ValueError(
+            phrase(
+                "The samples answer prompt %(strangers)s, not one of the campaign's.",
+                strangers=str(min(strangers)),
+            )
+        )
 
 
 def _chunks(records: list[CompletionRecord]) -> Iterator[list[CompletionRecord]]:
@@ -346,6 +363,14 @@ def _candidates(iteration: Iteration, folder: Path) -> Candidates:
         vector = vectors.get((prompt, sampler, sample))
         found[prompt].append(Candidate(pk, sha, vector, group=checkpoint or 0))
     return dict(found)
+
+
+def _bare_prompts(iteration: Iteration) -> Candidates:
+    """The campaign's prompts, for cards that show nothing else: not those which raters wrote, or
+    they would be asked to write after what they wrote."""
+    rows = Prompt.objects.filter(prompt_set__campaign=iteration.campaign_id, withdrawn_at=None)
+    rows = rows.exclude(source=written.SOURCE).order_by("id")
+    return {pk: [] for pk in rows.values_list("pk", flat=True)}
 
 
 def _embeddings(folder: Path) -> dict[Identity, np.ndarray]:

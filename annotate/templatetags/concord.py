@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from annotate import access
-from labeling import rendering
+from annotate import access, language, numerals
+from labeling import questions, rendering
 from labeling.models import Label
+from training import runs
 
 register = template.Library()
+# Which keys of the keyboard a printed key stands for, by KeyboardEvent.code: the place of a key,
+# whatever the layout prints on it.
+CODES = {
+    **{str(d): (f"Digit{d}", f"Numpad{d}") for d in range(10)},
+    **{letter: (f"Key{letter.upper()}",) for letter in "abcdefghijklmnopqrstuvwxyz"},
+}
 EXCERPT = 4_000  # characters
 DASH = "–"  # nothing measured; never a zero
 
@@ -46,8 +55,8 @@ def excerpt(text: str) -> SafeString:
     """The beginning of a text, where fifty of a megabyte each may stand on one page."""
     if len(text) <= EXCERPT:
         return visible(text)
-    more = _(" … and %(n)s characters more") % {"n": f"{len(text) - EXCERPT:,}"}
-    return visible(text[:EXCERPT] + more)
+    more = _("… and %(n)s characters more") % {"n": numerals.whole(len(text) - EXCERPT)}
+    return visible(f"{text[:EXCERPT]} {more}")
 
 
 @register.simple_tag(takes_context=True)
@@ -81,8 +90,14 @@ def tone(state: str) -> str:
 
 @register.filter
 def words(value: str) -> str:
-    """reward_model as "reward model"."""
-    return str(value).replace("_", " ")
+    """reward_model as "reward model", in the reader's language where the catalogue has it."""
+    return language.translated(str(value).replace("_", " "))
+
+
+@register.filter
+def translated(text: object) -> str:
+    """A sentence, or a state's name, of a file that knows no Django."""
+    return language.translated(text)
 
 
 def _measured(value: Any) -> TypeGuard[float]:
@@ -93,33 +108,30 @@ def _measured(value: Any) -> TypeGuard[float]:
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """.641 as "64 %"; nothing measured is a dash, never a zero."""
-    return f"{100 * share:.{digits}f} %" if _measured(share) else DASH
+    return numerals.percent(share, digits) if _measured(share) else DASH
 
 
 @register.filter
 def bare(share: float | None, digits: int = 0) -> str:
     """The low end of a range in percent, whose unit stands at the high end: 38 – 44 %."""
-    return f"{100 * share:.{digits}f}" if _measured(share) else DASH
+    return numerals.fixed(100 * share, digits) if _measured(share) else DASH
 
 
 @register.filter
 def figure(value: float) -> str:
     """A metric at four significant digits."""
-    return f"{value:.4g}".replace("-", "−")
+    return numerals.localised(f"{value:.4g}")
 
 
 @register.filter
 def decimal(value: float | None, digits: int = 2) -> str:
     """A figure with a true minus, and none before a zero: 0.41, 6.10, −0.25."""
-    if not _measured(value):
-        return DASH
-    text = f"{abs(value):.{digits}f}"
-    return f"−{text}" if value < 0 and float(text) else text
+    return numerals.fixed(value, digits) if _measured(value) else DASH
 
 
 @register.filter
 def count(value: int | None) -> str:
-    return f"{value:,}" if _measured(value) else DASH
+    return numerals.whole(value) if _measured(value) else DASH
 
 
 @register.filter
@@ -136,12 +148,12 @@ def span(seconds: float | None) -> str:
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
-    return f"{seconds:.1f} s" if 0 < seconds < 3 else f"{whole} s"
+    return f"{numerals.fixed(seconds, 1)} s" if 0 < seconds < 3 else f"{whole} s"
 
 
 @register.filter
 def moment(when: dt.datetime | None) -> str:
-    return DASH if not when else when.strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+    return numerals.moment(when) if when else DASH
 
 
 @register.filter
@@ -156,21 +168,37 @@ def get(mapping: dict[str, Any], key: str) -> Any:
 
 
 @register.filter
+def codes(keys: Iterable[str]) -> str:
+    """The KeyboardEvent codes of printed keys, for data-codes."""
+    return " ".join(code for key in keys for code in CODES[key])
+
+
+@register.filter
 def seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
 GUARDS = {
-    "valid_text": "Valid text",
-    "kl": "KL to the first policy, nats",
-    "length_growth": "Length against the first policy",
-    "duplicates": "Repeats of another sample",
+    "valid_text": gettext_lazy("Valid text"),
+    "kl": gettext_lazy("KL to the first policy, nats"),
+    "length_growth": gettext_lazy("Length against the first policy"),
+    "duplicates": gettext_lazy("Repeats of another sample"),
 }
 
 
 @register.filter
 def guard_title(name: str) -> str:
-    return GUARDS.get(name, words(name))
+    return str(GUARDS.get(name, words(name)))
+
+
+@register.filter
+def guard_sentence(guard: dict[str, Any]) -> str:
+    """What an evaluation said in English, in the reader's language."""
+    name, figures = guard["name"], (guard["value"], guard["limit"])
+    if name not in runs.GUARDS:
+        return str(guard["sentence"])
+    written = (percent(one, 1) if name in runs.SHARES else decimal(one, 2) for one in figures)
+    return translated(runs.GUARDS[name]) % dict(zip(("value", "limit"), written, strict=True))
 
 
 @register.filter
@@ -178,11 +206,17 @@ def guard_value(guard: dict[str, Any]) -> str:
     """The figure with its limit: 6.1 of 25, 98.2 % (at least 95 %)."""
     value, limit = guard["value"], guard["limit"]
     if guard["name"] == "valid_text":
-        return f"{percent(value, 1)} · at least {percent(limit)}"
+        shown = {"value": percent(value, 1), "limit": percent(limit)}
+        return _("%(value)s · at least %(limit)s") % shown
     if guard["name"] == "duplicates":
-        return f"{percent(value, 1)} of {percent(limit)}"
-    unit = " ×" if guard["name"] == "length_growth" else ""
-    return f"{decimal(value, 1 if not unit else 2)} of {decimal(limit, 0)}{unit}"
+        return _of(percent(value, 1), percent(limit))
+    if guard["name"] == "length_growth":
+        return _of(decimal(value, 2), f"{decimal(limit, 0)} ×")
+    return _of(decimal(value, 1), decimal(limit, 0))
+
+
+def _of(value: str, limit: str) -> str:
+    return _("%(value)s of %(limit)s") % {"value": value, "limit": limit}
 
 
 @register.filter
@@ -192,17 +226,28 @@ def check_value(check: dict[str, Any]) -> str:
         return DASH
     if check["form"] == "percent":
         return percent(value, 1)
-    unit = " points" if check["form"] == "points" else " %"
     text = decimal(100 * value, 0)
-    return ("" if text.startswith(("−", "0")) else "+") + text + unit
+    signed = text if text.startswith(("−", "0")) else f"+{text}"
+    if check["form"] != "points":
+        return f"{signed} %"
+    many = abs(round(100 * value))
+    return ngettext("%(n)s point", "%(n)s points", many) % {"n": signed}
+
+
+SIDES = {"left": gettext_lazy("left"), "right": gettext_lazy("right")}
 
 
 @register.filter
 def said(label: Label) -> str:
-    """What a label says, by the side shown: "left, slightly better", "tie"."""
-    for part in label.answer.get("parts", {}).values():
+    """What a label says: "left, slightly better" or "tie" of a pair alone, by the side shown; of
+    any other form its parts in words, with the letters that the rater saw."""
+    parts = label.answer.get("parts", {})
+    if [part["type"] for part in parts.values()] != ["pairwise"]:
+        asked = label.question_version.parts
+        return translated(questions.words_of(asked, label.answer, label.order)) or DASH
+    for part in parts.values():
         if part.get("outcome") != "prefer":
             return words(part.get("outcome", ""))
-        side = "left" if label.order and part["chosen"] == label.order[0] else "right"
-        return f"{side}, {part['strength']}" if part.get("strength") else side
-    return "–"
+        side = SIDES["left" if label.order and part["chosen"] == label.order[0] else "right"]
+        return f"{side}, {words(part['strength'])}" if part.get("strength") else str(side)
+    return DASH

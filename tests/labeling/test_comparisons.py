@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 
 from labeling import comparisons, rendering
-from labeling.iterations import Plan
+from labeling.iterations import Plan, parse_plan
 from labeling.models import (
     Comparison,
     ComparisonCompletion,
@@ -176,6 +176,54 @@ def test_pairs_have_two_texts_and_no_two_of_them_the_same_ones(sampled: Sampled)
 
 def test_a_plan_that_asks_for_more_pairs_than_there_are_gets_them_all(sampled: Sampled) -> None:
     assert len(_build(sampled, comparisons=5000)) == PROMPTS * 21
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_cards_of_another_size_are_random_groups_of_distinct_texts(
+    sampled: Sampled, size: int
+) -> None:
+    """Each prompt has 7 distinct texts among its 8 completions."""
+    built = _build(sampled, comparisons=45, completions_per_comparison=size)
+    texts = [frozenset(item.completion.text for item in c.items.all()) for c in built]
+    assert {len(group) for group in texts} == {size}
+    assert {c.strategy for c in built} == {"random"}
+    seen = Counter((c.prompt_id, group) for c, group in zip(built, texts, strict=True))
+    assert max(seen.values()) == 1
+    assert len(built) == (PROMPTS if size == 7 else 45)
+    assert max(Counter(c.prompt_id for c in built).values()) == (1 if size == 7 else 2)
+
+
+def test_cards_of_the_prompt_alone_need_no_sample(sampled: Sampled) -> None:
+    plan = dataclasses.asdict(Plan(comparisons=12, completions_per_comparison=0))
+    Iteration.objects.filter(pk=sampled.iteration.pk).update(plan=plan)
+    assert comparisons.build(sampled.iteration, None) == 12
+    assert comparisons.build(sampled.iteration, None) == 12
+    assert ComparisonCompletion.objects.count() == 0
+    assert Comparison.objects.values("prompt").distinct().count() == 12
+
+
+def test_more_bare_cards_than_prompts_are_one_for_each(sampled: Sampled) -> None:
+    plan = dataclasses.asdict(Plan(comparisons=100, completions_per_comparison=0))
+    Iteration.objects.filter(pk=sampled.iteration.pk).update(plan=plan)
+    assert comparisons.build(sampled.iteration, None) == PROMPTS
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ({"completions_per_comparison": 10}, "A card shows 0 to 9 completions, not 10."),
+        ({"completions_per_comparison": -1}, "A card shows 0 to 9 completions, not -1."),
+        ({"completions_per_comparison": 4, "strategy": "easy"}, "easy chooses pairs"),
+        ({"completions_per_comparison": 9, "k": 4}, "needs as many samples, not 4"),
+    ],
+)
+def test_a_plan_whose_cards_cannot_be_filled_is_refused(
+    plan: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        parse_plan(plan)
+    both = {"completions_per_comparison": 9, "k": 5, "more_temperatures": [1.2]}
+    assert parse_plan(both).completions_per_comparison == 9
 
 
 def test_pairs_are_spread_over_prompts(sampled: Sampled) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labeling import questions
-from labeling.questions import InvalidAnswer, pairwise
+from labeling.questions import InvalidAnswer, Shown, pairwise
 from models_runtime.records import Preference
 
 LLAMA2 = {"type": "pairwise", "scale": "llama2"}
@@ -49,7 +49,7 @@ def test_no_two_steps_share_a_value_or_a_key(part: dict[str, object]) -> None:
 
 
 def test_a_press_on_the_left_chooses_the_completion_shown_on_the_left() -> None:
-    answer = pairwise.clean(LLAMA2, {"choice": "0:slightly"}, [LEFT, RIGHT])
+    answer = pairwise.clean(LLAMA2, {"choice": "0:slightly"}, Shown([LEFT, RIGHT]))
     assert answer == {
         "type": "pairwise",
         "outcome": "prefer",
@@ -60,7 +60,7 @@ def test_a_press_on_the_left_chooses_the_completion_shown_on_the_left() -> None:
 
 
 def test_the_same_press_on_a_mirrored_display_chooses_the_other_completion() -> None:
-    answer = pairwise.clean(AB, {"choice": "0"}, [RIGHT, LEFT])
+    answer = pairwise.clean(AB, {"choice": "0"}, Shown([RIGHT, LEFT]))
     assert (answer["chosen"], answer["rejected"], answer["strength"]) == (RIGHT, LEFT, None)
 
 
@@ -68,7 +68,7 @@ def test_the_same_press_on_a_mirrored_display_chooses_the_other_completion() -> 
 def test_a_tie_is_the_same_whichever_side_was_which(outcome: str) -> None:
     part = {**AB, "both_bad": True}
     shown = [[LEFT, RIGHT], [RIGHT, LEFT]]
-    answers = [pairwise.clean(part, {"choice": outcome}, order) for order in shown]
+    answers = [pairwise.clean(part, {"choice": outcome}, Shown(order)) for order in shown]
     wanted = {"type": "pairwise", "outcome": outcome, "completions": [RIGHT, LEFT]}
     assert answers == [wanted, wanted]
 
@@ -90,7 +90,7 @@ def test_a_tie_is_the_same_whichever_side_was_which(outcome: str) -> None:
 )
 def test_anything_else_is_refused_in_one_sentence(raw: object) -> None:
     with pytest.raises(InvalidAnswer, match=r"^[A-Z].*\.$"):
-        pairwise.clean(LLAMA2, raw, [LEFT, RIGHT])
+        pairwise.clean(LLAMA2, raw, Shown([LEFT, RIGHT]))
 
 
 def test_an_unknown_scale_or_type_is_named() -> None:
@@ -103,7 +103,7 @@ def test_an_unknown_scale_or_type_is_named() -> None:
 def test_a_form_must_have_exactly_the_parts_asked_for() -> None:
     form = {"helpful": LLAMA2, "harmless": AB}
     raw = {"helpful": {"choice": "1:better"}, "harmless": {"choice": "tie"}}
-    answer = questions.clean_parts(form, raw, [LEFT, RIGHT])
+    answer = questions.clean_parts(form, raw, [LEFT, RIGHT]).answer
     assert answer["v"] == 1
     assert answer["parts"]["helpful"]["chosen"] == RIGHT
     for wrong in ({"helpful": raw["helpful"]}, {**raw, "extra": {}}, None):
@@ -112,7 +112,9 @@ def test_a_form_must_have_exactly_the_parts_asked_for() -> None:
 
 
 def test_training_follows_the_questions_direction() -> None:
-    answer = questions.clean_parts({"p": LLAMA2}, {"p": {"choice": "0:better"}}, [LEFT, RIGHT])
+    answer = questions.clean_parts(
+        {"p": LLAMA2}, {"p": {"choice": "0:better"}}, [LEFT, RIGHT]
+    ).answer
     asked, _ = questions.preferences_of({"p": LLAMA2}, answer, "chosen")
     assert asked == [Preference(chosen=LEFT, rejected=RIGHT, strength="better")]
     red_team, _ = questions.preferences_of({"p": LLAMA2}, answer, "rejected")
@@ -123,7 +125,7 @@ def test_training_follows_the_questions_direction() -> None:
 def test_ties_are_data_and_both_bad_is_a_tie() -> None:
     part = {**AB, "both_bad": True}
     for choice in ("tie", "both_bad"):
-        answer = pairwise.clean(part, {"choice": choice}, [LEFT, RIGHT])
+        answer = pairwise.clean(part, {"choice": choice}, Shown([LEFT, RIGHT]))
         assert pairwise.to_preferences(part, answer, "rejected") == ([], [[RIGHT, LEFT]])
 
 

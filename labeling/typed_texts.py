@@ -1,0 +1,79 @@
+"""The reasons, critiques and other texts that raters typed, with what they are about: to be read
+by a lead, and to train critics on. Texts that became completions or prompts are here too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+
+from labeling.models import Campaign, Completion, RaterText
+from labeling.pseudonyms import pseudonym
+
+CHUNK = 500
+COLUMNS = {
+    "prompt": "messages",
+    "about": "text",
+    "part": "text",
+    "type": "text",
+    "field": "text",
+    "text": "text",
+    "label": "whole",
+    "comparison": "whole",
+    "split": "text",
+    "source": "text",
+    "rater": "text",
+}
+
+
+def of(campaign: Campaign) -> QuerySet[RaterText]:
+    """The texts of answers in force that were not erased, the oldest first."""
+    rows = RaterText.objects.filter(
+        label__comparison__campaign=campaign,
+        label__kind="answer",
+        label__superseded_by=None,
+        erased_at=None,
+    )
+    return rows.select_related(
+        "label__question_version", "label__comparison__prompt", "rater"
+    ).order_by("pk")
+
+
+def rows(campaign: Campaign, texts: Iterable[RaterText]) -> Iterator[dict[str, Any]]:
+    """One row for each text. ``about`` is the completion that it is about, as text; "" where it
+    is about the whole card. ``type`` is the instrument, ``rater`` a pseudonym."""
+    held: list[RaterText] = []
+    for text in texts:
+        held.append(text)
+        if len(held) == CHUNK:
+            yield from _rows(campaign, held)
+            held = []
+    yield from _rows(campaign, held)
+
+
+def _rows(campaign: Campaign, texts: list[RaterText]) -> Iterator[dict[str, Any]]:
+    completions = Completion.objects.in_bulk({pk for text in texts if (pk := _about(text))})
+    for text in texts:
+        about, label = completions.get(_about(text) or 0), text.label
+        assert label is not None  # of() asks for texts of labels
+        key, field = text.part.split("/")[:2]
+        yield {
+            "prompt": label.comparison.prompt.messages,
+            "about": about.text if about else "",
+            "part": key,
+            "type": label.question_version.parts.get(key, {}).get("type", ""),
+            "field": field,
+            "text": text.text,
+            "label": label.pk,
+            "comparison": label.comparison_id,
+            "split": label.comparison.prompt.split,
+            "source": label.source,
+            "rater": pseudonym(campaign.project.pseudonym_key, text.rater),
+        }
+
+
+def _about(text: RaterText) -> int | None:
+    """KEY/field/completion: see written.keep_texts."""
+    found = text.part.split("/")[2:]
+    return int(found[0]) if found else None
