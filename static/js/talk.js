@@ -1,0 +1,330 @@
+// A talk with live models. Without this file every form is sent by the browser; with it nothing
+// typed is lost to a bad network: a message is kept here until the server has acknowledged it,
+// and sent again with its key, which makes a repeated request the same one.
+
+import { keysOf } from "./keys.js";
+import { parse } from "./markup.js";
+import * as diff from "./rate/diff.js";
+
+const spoken = document.getElementById("spoken");
+const saved = document.getElementById("saved");
+const talk = () => document.getElementById("talk");
+const message = () => document.getElementById("message");
+const RETRY_MS = 2000;
+const MOST_REFUSED = 5; // answers of a server in trouble; a missing network is waited for
+
+/* ---- drafts ---- */
+
+const slot = () => `concord-talk/${talk().dataset.talk}/${talk().dataset.turn}`;
+const keep = () => {
+  try {
+    localStorage.setItem(slot(), message().value);
+  } catch {
+    // A browser that keeps nothing loses a draft with its tab, and nothing else.
+  }
+};
+const restore = () => {
+  try {
+    if (message() && !message().value) message().value = localStorage.getItem(slot()) || "";
+  } catch {
+    // Where nothing is kept there is no draft.
+  }
+};
+const forget = (key) => {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // Likewise.
+  }
+};
+
+/* ---- sending ---- */
+
+const tell = (state) => (saved.textContent = saved.dataset[state]);
+let busy = false;
+
+const send = async (form, fields) => {
+  tell("saving");
+  try {
+    return await fetch(form.action, {
+      method: "POST",
+      body: fields,
+      headers: { "HX-Request": "true" },
+      redirect: "manual",
+    });
+  } catch {
+    return null; // no network: the caller tries again
+  }
+};
+
+const submit = async (form, button) => {
+  if (busy) return;
+  if (form.id === "judge" && (isVeiled() || unread.size)) return nudge();
+  busy = true;
+  const draft = form.id === "say" ? slot() : "";
+  const fields = new FormData(form, button);
+  if (form.id === "judge") {
+    fields.set("active_ms", String(Math.round(activeMs)));
+    fields.set("layout", layout());
+  }
+  let response = await send(form, fields);
+  for (let refused = 0; !response || response.status >= 500; ) {
+    if (response && ++refused >= MOST_REFUSED) return giveUp();
+    tell(response ? "failing" : "offline");
+    await new Promise((done) => setTimeout(done, RETRY_MS));
+    response = await send(form, fields);
+  }
+  busy = false;
+  if (response.status === 401) return signIn();
+  if (response.status === 403 || response.status === 404) return location.reload();
+  if (response.ok && draft) forget(draft);
+  place(await response.text());
+  tell("saved");
+};
+
+// A flag changes nothing but its own mark: what is filled in beside it stays.
+const flag = async (form, button) => {
+  const response = await send(form, new FormData(form, button));
+  tell("ready");
+  if (response?.status === 401) return signIn();
+  const html = response ? parse(await response.text()) : null;
+  const fresh = html?.getElementById("flag");
+  if (!response?.ok || !fresh) return say(html?.getElementById("note")?.textContent || spoken.dataset.notFlagged);
+  form.closest("#flag").replaceWith(fresh);
+  document.getElementById("content").focus({ preventScroll: true });
+};
+
+// What was typed stays where it is, and kept: to send it again is for the rater to say.
+const giveUp = () => {
+  busy = false;
+  tell("failing");
+  say(spoken.dataset.refused);
+};
+
+const say = (sentence) => {
+  const note = document.getElementById("note");
+  note.textContent = sentence;
+  note.classList.remove("sr");
+};
+
+const signIn = () => {
+  const { signIn: door, here } = talk().dataset;
+  location.assign(`${door}?next=${encodeURIComponent(here)}`);
+};
+
+/* ---- what comes back ---- */
+
+const place = (html) => {
+  const before = talk().dataset.stage;
+  const fresh = parse(html).getElementById("talk");
+  talk().replaceWith(fresh);
+  htmx.process(fresh);
+  arrive(before);
+};
+
+let stage = talk().dataset.stage;
+const arrive = (before) => {
+  stage = talk().dataset.stage;
+  restore();
+  count();
+  if (veil()) veil().checked = lifted === talk().dataset.turn;
+  show(view === "diff" ? "rendered" : view);
+  if (stage === before) return;
+  const note = document.getElementById("note").textContent;
+  if (before === "waiting") spoken.textContent = spoken.dataset[stage === "failed" ? "failed" : "answered"];
+  if (note) spoken.textContent = note;
+  activeMs = 0;
+  watchEnds();
+  const again = document.querySelector("#failed button");
+  const place = stage === "talking" ? message() : again || document.getElementById("content");
+  place?.focus({ preventScroll: true });
+  const last = [...document.querySelectorAll("#talk .conversation")].at(-1);
+  if (stage !== "rating") last?.scrollIntoView({ block: "start", behavior: "instant" });
+};
+
+// htmx asks again while a reply is written; the last of these brings what comes next.
+document.addEventListener("htmx:afterSettle", () => talk() && arrive(stage));
+
+/* ---- what is veiled until it is asked for, again at every turn; rendered, raw, difference ---- */
+
+const veil = () => document.getElementById("veil");
+const isVeiled = () => veil()?.checked === false;
+let lifted = ""; // the turn whose texts were asked for
+document.addEventListener("change", (event) => {
+  if (event.target === veil()) lifted = veil().checked ? talk().dataset.turn : "";
+});
+
+let view = "rendered";
+const show = (wanted) => {
+  view = wanted;
+  for (const text of talk().querySelectorAll("[data-shown]")) {
+    const here = view === "diff" && !text.closest(".side") ? "rendered" : view; // what has no neighbour
+    text.hidden = text.dataset.shown !== here;
+  }
+  for (const button of talk().querySelectorAll("[data-view]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === view));
+  }
+};
+const toggle = (wanted) => {
+  const next = view === wanted ? "rendered" : wanted;
+  if (next === "diff") for (const pair of talk().querySelectorAll(".pair")) diff.fill(pair);
+  const blocks = [...talk().querySelectorAll(".turn, .side")];
+  const read = blocks.find((one) => one.getBoundingClientRect().bottom > innerHeight / 4);
+  const before = read?.getBoundingClientRect().top;
+  show(next);
+  if (read) scrollBy({ top: read.getBoundingClientRect().top - before, behavior: "instant" });
+};
+
+/* ---- a pair is judged once both of its ends could be read ---- */
+
+const unread = new Set();
+let observer = null;
+const watchEnds = () => {
+  observer?.disconnect();
+  unread.clear();
+  const pair = [...document.querySelectorAll("#talk .pair")].at(-1);
+  if (!pair || !document.getElementById("judge")) return;
+  const pinned = document.querySelector(".judge").offsetHeight;
+  observer = new IntersectionObserver(
+    (entries) => {
+      entries.filter((one) => one.isIntersecting).forEach((one) => unread.delete(one.target));
+      hint();
+    },
+    { rootMargin: `99999px 0px ${2 - pinned}px 0px` },
+  );
+  for (const mark of pair.querySelectorAll(".end-mark")) {
+    if (mark.getBoundingClientRect().top > innerHeight - pinned + 2) unread.add(mark);
+    observer.observe(mark);
+  }
+  hint();
+};
+const hint = () => {
+  const line = document.getElementById("asleep-hint");
+  if (line) line.hidden = !unread.size;
+};
+// Not everything was on the screen yet: show the next stretch instead of taking a blind answer.
+const nudge = () => {
+  if (isVeiled()) return (spoken.textContent = veil().closest(".veil").textContent);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  scrollBy({ top: innerHeight * 0.6, behavior: calm ? "instant" : "smooth" });
+  spoken.textContent = document.getElementById("asleep-hint").textContent;
+};
+
+/* ---- time spent: visible, focused, and no more than half a minute since the last sign ---- */
+
+const IDLE_MS = 30_000;
+let activeMs = 0;
+let lastTick = performance.now();
+let lastSign = lastTick;
+const tick = () => {
+  const now = performance.now();
+  const working = document.visibilityState === "visible" && document.hasFocus();
+  if (working && now - lastSign < IDLE_MS) activeMs += now - lastTick;
+  lastTick = now;
+};
+setInterval(tick, 250);
+for (const sign of ["keydown", "pointermove", "pointerdown", "wheel", "touchstart", "scroll"]) {
+  addEventListener(sign, () => (lastSign = performance.now()), { passive: true, capture: true });
+}
+const layout = () => {
+  const shape = matchMedia("(max-width: 760px)").matches ? "stacked" : "side_by_side";
+  const size = innerWidth < 480 ? "xs" : innerWidth < 761 ? "s" : innerWidth < 1200 ? "m" : "l";
+  return `${shape}/${size}`;
+};
+
+/* ---- the clock of a timed session ---- */
+
+const count = () => {
+  const clock = talk()?.querySelector("[data-deadline]");
+  if (!clock) return;
+  const left = Math.max(0, Number(clock.dataset.deadline) - Math.floor(Date.now() / 1000));
+  clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  if (!left && stage === "talking" && !busy) refresh();
+};
+const refresh = async () => {
+  busy = true;
+  const response = await fetch(talk().dataset.here, { headers: { "HX-Request": "true" } }).catch(() => null);
+  busy = false;
+  if (response?.ok) place(await response.text());
+};
+setInterval(count, 1000);
+
+/* ---- wiring ---- */
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.closest("#talk") || event.submitter?.matches("[data-leave]")) return;
+  event.preventDefault();
+  if (form.closest("#flag")) flag(form, event.submitter);
+  else submit(form, event.submitter);
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.pop[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  const button = event.target.closest("[data-view]");
+  if (button) toggle(button.dataset.view);
+});
+document.addEventListener("click", (event) => {
+  const starter = event.target.closest("[data-starter]");
+  if (!starter || !message()) return;
+  message().value = starter.dataset.starter;
+  keep();
+  message().focus();
+});
+document.addEventListener("input", (event) => event.target === message() && keep());
+
+const keys = keysOf(spoken);
+const WRITES = "textarea, select, input:not([type=radio], [type=checkbox])";
+const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.altKey;
+
+// In the message two keys are more than text: the one that leaves it, the one that sends it.
+const write = (event) => {
+  if (!isPlain(event)) return;
+  if (event.code === "Escape") return document.getElementById("content").focus();
+  if (event.key !== "Enter" || event.shiftKey) return;
+  event.preventDefault();
+  if (message().value.trim()) message().form.requestSubmit();
+};
+// What the key presses here: a line of the open menu, a step of the question, a command that the
+// page has as a button or a menu, or the veil.
+const openMenu = () => document.querySelector("details.pop[open]");
+const marked = (place, event) =>
+  [...document.querySelectorAll(`${place} [data-codes]`)].find((one) =>
+    one.dataset.codes.split(" ").includes(event.code),
+  );
+const pressed = (event) => {
+  if (!keys.allowed(event)) return null;
+  const name = keys.command(event);
+  const command = document.querySelector(`[data-command="${name}"], details#${name}.pop > summary`);
+  if (openMenu()) return marked("details.pop[open]", event) || command;
+  return marked("#judge", event) || command || marked(".veil", event);
+};
+const closeMenu = (menu) => {
+  menu.open = false;
+  menu.querySelector("summary").focus();
+};
+addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.code === "Escape" && openMenu()) return closeMenu(openMenu());
+  if (event.target === message()) return write(event);
+  if (event.target.closest(WRITES)) return event.code === "Escape" && document.getElementById("content").focus();
+  if (event.repeat) return;
+  const form = document.getElementById("judge");
+  const sends = event.key === "Enter" && isPlain(event) && form && !event.target.closest("button, a, summary");
+  const control = sends ? null : pressed(event);
+  if (!sends && !control) return;
+  event.preventDefault();
+  if (sends) return form.requestSubmit(document.getElementById("submit-answer"));
+  control.click();
+  if (control.matches("summary")) openMenu()?.querySelector("button, a").focus();
+  if (control.matches("input")) control.focus({ preventScroll: true }); // Tab goes on from there
+});
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+restore();
+count();
+show(view);
+watchEnds();
+if (stage === "talking") message().focus();
+talk().dataset.ready = "yes";
