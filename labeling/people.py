@@ -19,6 +19,7 @@ from django.utils import timezone
 from labeling.models import Membership, User
 from models_runtime import audit
 from models_runtime.models import Project
+from models_runtime.phrases import phrase
 
 ROLES = [role for role, _ in Membership.ROLES]
 # Without what is mistaken for another when read aloud or copied by hand: 31 letters.
@@ -54,13 +55,16 @@ def draw_password() -> str:
 def add_project(*, slug: str, name: str = "", actor: User | None = None) -> Project:
     """Raises NotPossible for a slug that is taken or is none."""
     if Project.objects.filter(slug=slug).exists():
-        raise NotPossible(f"There is a project named {slug} already.")
+        raise NotPossible(phrase("There is a project named %(slug)s already.", slug=slug))
     project = Project(slug=slug, name=name or slug.replace("-", " ").capitalize())
     try:
         project.clean_fields()
     except ValidationError:
         raise NotPossible(
-            f"{slug} cannot name a project: letters, digits and hyphens, at most 50 of them."
+            phrase(
+                "%(slug)s cannot name a project: letters, digits and hyphens, at most 50 of them.",
+                slug=slug,
+            )
         ) from None
     with transaction.atomic():
         project.save()
@@ -75,11 +79,17 @@ def project_meant(slug: str = "") -> Project:
     if len(found) == 1:
         return found[0]
     if slug:
-        raise NotPossible(f"There is no project named {slug}: make it with add_project {slug}.")
+        raise NotPossible(
+            phrase(
+                "There is no project named %(slug)s: make it with add_project %(slug)s.", slug=slug
+            )
+        )
     if not found:
-        raise NotPossible("There is no project yet: make one with add_project SLUG.")
+        raise NotPossible(phrase("There is no project yet: make one with add_project SLUG."))
     slugs = ", ".join(project.slug for project in found)
-    raise NotPossible(f"There are several projects ({slugs}): name one with --project.")
+    raise NotPossible(
+        phrase("There are several projects (%(slugs)s): name one with --project.", slugs=slugs)
+    )
 
 
 def members(project: Project) -> list[Member]:
@@ -140,7 +150,7 @@ def reset_password(*, project: Project, user: User, actor: User) -> str:
     """A newly drawn password, returned this once. Sessions under the old one end at once."""
     _check_answers_for(user, actor, "Only they themselves can change their password")
     if user.pk == actor.pk:
-        raise NotPossible("Change your own password on your account page.")
+        raise NotPossible(phrase("Change your own password on your account page."))
     password = draw_password()
     user.set_password(password)  # a session holds a hash of the password's hash
     with transaction.atomic():
@@ -153,8 +163,8 @@ def deactivate(*, project: Project, user: User, actor: User) -> None:
     """Nobody signs in as them any more, and their sessions end at once. What they did stays.
     Repeating it changes nothing."""
     if user.pk == actor.pk:
-        raise NotPossible("You cannot deactivate yourself: another lead can.")
-    _check_answers_for(user, actor, "Take their roles here from them instead")
+        raise NotPossible(phrase("You cannot deactivate yourself: another lead can."))
+    _check_answers_for(user, actor, phrase("Take their roles here from them instead"))
     with transaction.atomic():
         for led in leads(user):
             _hold(led)
@@ -190,7 +200,7 @@ def _newcomer(username: str, password: str) -> User:
         User._meta.get_field("username").clean(user.username, user)
     except ValidationError:
         raise NotPossible(
-            "A name has letters, digits and @ . + - _, at most 150 of them and no spaces."
+            phrase("A name has letters, digits and @ . + - _, at most 150 of them and no spaces.")
         ) from None
     user.set_password(password)
     return user
@@ -215,14 +225,25 @@ def _hold(project: Project) -> None:
 
 def _check_roles(roles: Collection[str]) -> None:
     if not roles:
-        raise NotPossible("Choose at least one role.")
+        raise NotPossible(phrase("Choose at least one role."))
     if unknown := sorted(set(roles) - set(ROLES)):
-        raise NotPossible(f"There is no role {unknown[0]}: {', '.join(ROLES)}.")
+        raise NotPossible(
+            phrase(
+                "There is no role %(unknown)s: %(roles)s.",
+                unknown=unknown[0],
+                roles=", ".join(ROLES),
+            )
+        )
 
 
 def _check_may_join(user: User, project: Project, actor: User) -> None:
     if Membership.objects.filter(project=project, user=user).exists():
-        raise NotPossible(f"{user.username} is here already: change their roles in the list.")
+        raise NotPossible(
+            phrase(
+                "%(username)s is here already: change their roles in the list.",
+                username=user.username,
+            )
+        )
     if user.kind != "person" or user.is_superuser or _projects_beyond(user, actor):
         raise NotPossible(TAKEN.format(name=user.username))
 
@@ -232,7 +253,13 @@ def _check_answers_for(user: User, actor: User, instead: str) -> None:
     if actor.is_superuser or user.pk == actor.pk:
         return
     if user.is_superuser or _projects_beyond(user, actor):
-        raise NotPossible(f"{user.username} has work beyond the projects you lead. {instead}.")
+        raise NotPossible(
+            phrase(
+                "%(username)s has work beyond the projects you lead. %(instead)s.",
+                username=user.username,
+                instead=instead,
+            )
+        )
 
 
 def _check_another_leads(project: Project, user: User) -> None:
@@ -241,7 +268,11 @@ def _check_another_leads(project: Project, user: User) -> None:
     names = set(active.values_list("user_id", flat=True))
     if names == {user.pk}:
         raise NotPossible(
-            f"{user.username} is the only lead of {project.name}: make somebody else one first."
+            phrase(
+                "%(username)s is the only lead of %(project)s: make somebody else one first.",
+                username=user.username,
+                project=project.name,
+            )
         )
 
 

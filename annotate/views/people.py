@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access
+from annotate import access, language
 from annotate.access import SignedInRequest
 from annotate.forms import PersonForm, RolesForm
 from labeling import people as service
@@ -52,7 +52,7 @@ def add(request: SignedInRequest, slug: str) -> HttpResponse:
             actor=request.user,
         )
     except NotPossible as error:
-        form.add_error(None, str(error))
+        form.add_error(None, language.said_by(error))
         return _page(request, project, form)
     if added.password:
         return _show_password(request, added.user, added.password)
@@ -79,7 +79,7 @@ def roles(request: SignedInRequest, slug: str, public_id: UUID) -> HttpResponse:
             project=project, user=user, roles=form.cleaned_data["roles"], actor=request.user
         )
     except NotPossible as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     # Whoever took the role of lead from themselves finds their other work.
     return redirect("people" if access.can(request.user, project.pk, "lead") else "home")
 
@@ -93,7 +93,7 @@ def password(request: SignedInRequest, slug: str, public_id: UUID) -> HttpRespon
     try:
         drawn = service.reset_password(project=project, user=user, actor=request.user)
     except NotPossible as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
         return redirect("people")
     unlock(username=user.username)
     return _show_password(request, user, drawn)
@@ -108,7 +108,7 @@ def may_enter(request: SignedInRequest, slug: str, public_id: UUID, verb: str) -
     try:
         act(project=project, user=user, actor=request.user)
     except NotPossible as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     return redirect("people")
 
 

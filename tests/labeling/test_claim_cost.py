@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 import pytest
 from django.db import connection
 
 from annotate.bench import scene
-from labeling import leases
-from labeling.models import Campaign, User
+from labeling import labels, leases
+from labeling.models import Assignment, Campaign, User
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +24,28 @@ def test_earlier_answers_cost_the_next_claim_nothing() -> None:
     veteran = User.objects.get(username="rater0")
     assert veteran.assignments.count() == 150
     assert steps(lambda: claim(veteran, campaign)) < 1.2 * fresh
+
+
+def test_being_ahead_of_all_others_costs_the_next_claim_nothing() -> None:
+    """What they had stands at the head of the queue, waiting for a second rater."""
+    if connection.vendor != "sqlite":
+        pytest.skip("counts the steps of SQLite's virtual machine")
+    shape = scene.Shape(comparisons=400, raters=2, overlap=2, half_answered=300)
+    campaign = scene.build(shape)
+    newcomer = User.objects.create(username="newcomer")
+    cards = [User.objects.get(username="rater0"), newcomer]
+    ahead, fresh = (leases.claim_next(rater=rater, campaign=campaign) for rater in cards)
+    assert steps(lambda: answer(ahead)) < 1.2 * steps(lambda: answer(fresh))
+
+
+def answer(card: Assignment | None) -> None:
+    assert card is not None
+    hand = labels.record_and_claim(
+        assignment=card,
+        parts={"preference": {"choice": "0:better"}},
+        idempotency_key=uuid.uuid4(),
+    )
+    assert hand.card is not None
 
 
 def claim(rater: User, campaign: Campaign) -> None:

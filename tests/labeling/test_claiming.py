@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from labeling import iterations, labels, leases
-from labeling.models import Assignment, Comparison
+from labeling.models import Assignment, Comparison, User
 from tests import factories
 from tests.factories import Cast, open_comparisons
 
@@ -36,6 +36,34 @@ def test_the_highest_priority_comes_first_then_the_drawn_order(cast: Cast) -> No
     assert _claimed_in_turn(cast, 3) == [urgent, sooner, later]
 
 
+def test_what_became_urgent_comes_before_the_next_in_order(cast: Cast) -> None:
+    _, second = (open_comparisons(cast.campaign, 1, shuffle=place)[0] for place in (1, 2))
+    card = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    urgent = open_comparisons(cast.campaign, 1, shuffle=0, priority=1)[0]
+    assert (following := _answered(card)) is not None
+    assert following.comparison == urgent
+    assert (last := _answered(following)) is not None
+    assert last.comparison == second
+
+
+def test_what_was_freed_behind_a_rater_comes_at_the_end(cast: Cast) -> None:
+    freed, mine, then = (
+        open_comparisons(cast.campaign, 1, shuffle=place)[0] for place in (1, 2, 3)
+    )
+    theirs = leases.claim_next(rater=cast.other_rater, campaign=cast.campaign)
+    card = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    assert theirs is not None
+    assert card is not None
+    assert (theirs.comparison, card.comparison) == (freed, mine)
+    leases.release(theirs)
+    following = _answered(card)
+    assert following is not None
+    assert following.comparison == then
+    last = _answered(following)
+    assert last is not None
+    assert last.comparison == freed
+
+
 def test_the_open_card_is_handed_back_before_a_new_one(cast: Cast) -> None:
     open_comparisons(cast.campaign, 3)
     first = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
@@ -47,13 +75,63 @@ def test_the_open_card_is_handed_back_before_a_new_one(cast: Cast) -> None:
     assert Assignment.objects.count() == 1
 
 
-def test_the_card_after_the_one_in_hand_can_be_fetched_ahead(cast: Cast) -> None:
+def test_two_cards_can_be_fetched_ahead_of_the_one_in_hand_and_no_more(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 5)
+    have: list[uuid.UUID] = []
+    for _ in range(3):
+        card = leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have)
+        assert card is not None
+        have.append(card.public_id)
+    assert len(set(have)) == 3
+    assert leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have) is None
+    assert Assignment.objects.filter(state="leased").count() == 3
+
+
+def test_a_card_that_the_browser_lost_is_sent_again_the_oldest_first(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 5)
+    first, second, third = _ahead(cast, 3)
+    reload = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    assert reload == first
+    after = leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=[first.public_id])
+    assert after == second
+    kept = [first.public_id, second.public_id]
+    assert leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=kept) == third
+
+
+def test_what_others_have_is_not_in_my_browser(cast: Cast) -> None:
     open_comparisons(cast.campaign, 2)
-    hand = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
-    ahead = [
-        leases.claim_next(rater=cast.rater, campaign=cast.campaign, besides=hand) for _ in range(2)
-    ]
-    assert ahead[0] == ahead[1] != hand
+    theirs = leases.claim_next(rater=cast.other_rater, campaign=cast.campaign)
+    mine = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+    assert theirs is not None
+    again = leases.claim_next(
+        rater=cast.rater, campaign=cast.campaign, have=[theirs.public_id, uuid.uuid4()]
+    )
+    assert again == mine
+
+
+def test_a_card_that_expired_while_the_browser_keeps_it_is_leased_again(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 2)
+    first, second = _ahead(cast, 2)
+    leases.release_expired(timezone.now() + timedelta(hours=1))
+    have = [first.public_id, second.public_id]
+    for _ in range(2):
+        assert leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have) is None
+    assert set(Assignment.objects.values_list("state", flat=True)) == {"leased"}
+
+
+def test_a_card_given_back_is_free_at_once_and_its_answer_is_kept_as_late(cast: Cast) -> None:
+    (comparison,) = open_comparisons(cast.campaign, 1)
+    (card,) = _ahead(cast, 1)
+    for _ in range(2):
+        leases.release(card)
+    comparison.refresh_from_db()
+    assert comparison.slots_left == 1
+    label = labels.record_label(
+        assignment=card,
+        parts={"preference": {"choice": "0:better"}},
+        idempotency_key=uuid.uuid4(),
+    )
+    assert (label.late, label.counted) == (True, True)
 
 
 def test_nobody_gets_a_comparison_twice(cast: Cast) -> None:
@@ -135,6 +213,17 @@ def test_an_expired_card_comes_back_to_its_rater_while_it_needs_labels(cast: Cas
     assert again.state == "leased"
 
 
+def test_a_fourth_card_is_not_renewed_while_three_are_held(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 4)
+    first, *_ = _ahead(cast, 3)
+    leases.release(first)
+    Assignment.objects.filter(pk=first.pk).update(state="skipped")
+    assert leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=_held_by(cast.rater))
+    Assignment.objects.filter(pk=first.pk).update(state="expired")
+    assert not leases.renew(first)
+    assert len(_held_by(cast.rater)) == 3
+
+
 def test_an_expired_card_that_others_took_cannot_be_renewed(cast: Cast) -> None:
     (comparison,) = open_comparisons(cast.campaign, 1)
     mine = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
@@ -175,10 +264,35 @@ def test_a_claim_costs_a_fixed_number_of_queries(
     cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     open_comparisons(cast.campaign, 30)
-    with django_assert_num_queries(8):  # savepoint and release included
+    with django_assert_num_queries(7):  # savepoint and release included
         leases.claim_next(rater=cast.rater, campaign=cast.campaign)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         leases.claim_next(rater=cast.rater, campaign=cast.campaign)
+
+
+def _held_by(rater: User) -> list[uuid.UUID]:
+    return list(rater.assignments.filter(state="leased").values_list("public_id", flat=True))
+
+
+def _answered(card: Assignment | None) -> Assignment | None:
+    """The card that follows an answer."""
+    assert card is not None
+    return labels.record_and_claim(
+        assignment=card,
+        parts={"preference": {"choice": "0:better"}},
+        idempotency_key=uuid.uuid4(),
+    ).card
+
+
+def _ahead(cast: Cast, count: int) -> list[Assignment]:
+    """The card in hand and those fetched ahead of it."""
+    cards: list[Assignment] = []
+    for _ in range(count):
+        have = [card.public_id for card in cards]
+        card = leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have)
+        assert card is not None
+        cards.append(card)
+    return cards
 
 
 def _claimed_in_turn(cast: Cast, count: int) -> list[Comparison]:

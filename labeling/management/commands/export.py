@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from argparse import ArgumentParser
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -58,12 +60,7 @@ class Command(BaseCommand):
 
     def _write(self, campaign: Campaign, given: dict[str, Any], counts: Counter[str]) -> None:
         module = exports.load(given["format"])
-        options = module.Options(
-            sources=SOURCES if given["source"] == "all" else (given["source"],),
-            split=given["split"],
-            margin=given["margin"],
-            per_label=given["per_label"],
-        )
+        options = _options(module, given)
         with snapshots.consistent_read():
             judged = snapshots.judged(campaign, only=given["iteration"])
             rows = module.rows(judged, options, counts)
@@ -87,6 +84,21 @@ class Command(BaseCommand):
                 f"{heldout} of the rows are held out for evaluation (split = heldout): "
                 "--split train leaves them out."
             )
+
+
+def _options(module: ModuleType, given: dict[str, Any]) -> Any:
+    """What was asked for, as the format's Options. Raises ValueError for what it does not have."""
+    asked = {
+        "sources": SOURCES if given["source"] == "all" else (given["source"],),
+        "split": given["split"],
+        "margin": given["margin"],
+        "per_label": given["per_label"],
+    }
+    known = {option.name for option in dataclasses.fields(module.Options)}
+    for name in asked:
+        if asked[name] and name not in known:
+            raise ValueError(f"The format {given['format']} has no --{name.replace('_', '-')}.")
+    return module.Options(**{name: value for name, value in asked.items() if name in known})
 
 
 def _nothing(campaign: Campaign, source: str, counts: Counter[str]) -> str:

@@ -43,3 +43,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Comparisons: {comparisons['kept']} with a preference; left out: {dropped or 'none'}."
         )
+        if written := snapshot.counts.get("demonstrations"):
+            said = ", ".join(f"{n} {kind}" for kind, n in sorted(written.items()))
+            self.stdout.write(f"Written by raters: {said}.")
+        if rated := snapshot.counts.get("ratings"):
+            said = ", ".join(f"{n} {kind}" for kind, n in sorted(rated.items()))
+            self.stdout.write(f"Rated by themselves: {said}.")
