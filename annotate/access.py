@@ -17,7 +17,16 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, resolve_url
 
-from labeling.models import Assignment, Campaign, Flag, Iteration, Membership, Snapshot, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Conversation,
+    Flag,
+    Iteration,
+    Membership,
+    Snapshot,
+    User,
+)
 from models_runtime.models import Checkpoint, Job, Project
 
 STAFF = ("lead", "researcher")
@@ -80,9 +89,26 @@ def campaign_for_rater(user: User, slug: str) -> Campaign:
 
 
 def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
-    """One's own assignment, in a project where one still rates."""
-    rows = Assignment.objects.select_related("comparison__campaign__question", "rater")
-    own = rows.filter(rater=user, comparison__campaign__in=campaigns_for_rater(user))
+    """One's own card, in a project where one still rates. A talk's pair is no card."""
+    rows = Assignment.objects.select_related(
+        "comparison", "campaign__question", "campaign__guideline"
+    ).filter(
+        rater=user,
+        comparison__conversation=None,
+        campaign__question__isnull=False,
+        campaign__project__memberships__user=user,
+        campaign__project__memberships__role="rater",
+    )
+    rows = rows.exclude(campaign__state="draft").defer("campaign__guideline__markdown")
+    assignment = get_object_or_404(rows, public_id=public_id)
+    assignment.rater, assignment.comparison.campaign = user, assignment.campaign
+    return assignment
+
+
+def conversation_for_rater(user: User, public_id: UUID) -> Conversation:
+    """One's own talk with a live model, in a project where one still rates."""
+    rows = Conversation.objects.select_related("question", "campaign__question", "rater")
+    own = rows.filter(rater=user, campaign__in=campaigns_for_rater(user))
     return get_object_or_404(own, public_id=public_id)
 
 

@@ -1,11 +1,13 @@
 """Plots as geometry: figures in, SVG attributes out, so that the strict content policy holds and
-a plot needs no script. Pure; the templates in templates/charts draw them."""
+a plot needs no script. The templates in templates/charts draw them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from annotate import numerals
 
 WIDTH, HEIGHT = 640, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 18, 16, 28
@@ -87,7 +89,7 @@ def line(name: str, points: Sequence[Point], width: int = 320, height: int = 110
     x_low, x_high = thin[0][0], thin[-1][0]
     step = (width - 46) / (x_high - x_low or 1)
     path = _path([(40 + (x - x_low) * step, y_scale(y)) for x, y in thin])
-    return Line(name, path, clean[-1][1], ticks, f"{clean[-1][0]:,.0f}", len(clean))
+    return Line(name, path, clean[-1][1], ticks, numerals.whole(clean[-1][0]), len(clean))
 
 
 def bars(rows: Sequence[tuple[str, int, int]]) -> Bars:
@@ -103,7 +105,8 @@ def bars(rows: Sequence[tuple[str, int, int]]) -> Bars:
         y1, y2 = scale(first), scale(first + second)
         x = LEFT + index * slot + (slot - wide) / 2
         shown = label if (len(rows) - 1 - index) % every == 0 else ""
-        title = f"{label}: {first:,}" + (f" and {second:,}" if second else "")
+        title = f"{label}: {numerals.whole(first)}"
+        title += f" + {numerals.whole(second)}" if second else ""
         made.append(
             Bar(_r(x), _r(wide), (_r(y1), _r(floor - y1)), (_r(y2), _r(y1 - y2)), shown, title)
         )
@@ -166,8 +169,8 @@ def _round_step(raw: float) -> float:
 
 def _label(value: float, step: float, unit: str) -> str:
     if unit == "%":
-        return f"{100 * value:.0f} %"
-    return f"{round(value, 12):,.10g}".replace("-", "−")
+        return numerals.percent(value)
+    return numerals.localised(f"{round(value, 12):,.10g}")
 
 
 def _path(points: Sequence[Point]) -> str:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotate import charts, figures
+from django.utils.translation import gettext as _
+
+from annotate import charts, job_bars, numerals, omissions
 from labeling import human_wins
 from labeling.human_wins import Wins
 from labeling.iterations import plan_of
@@ -15,6 +17,7 @@ from models_runtime import jobs
 from models_runtime.models import Checkpoint, Job
 from training import pipeline
 from training.models import Evaluation, TrainingRun
+from training.runs import is_taken_up
 
 # Curves worth a look while a method trains, in this order; others follow by name.
 FIRST_CURVES = (
@@ -67,6 +70,7 @@ class RunRow:
     candidate: Candidate | None
     accuracy: float | None
     seconds: float | None
+    again: bool  # whether it was cancelled, and would still be of use
 
 
 def candidates(iteration: Iteration) -> list[Candidate]:
@@ -87,13 +91,26 @@ def run_rows(iteration: Iteration, found: list[Candidate]) -> list[RunRow]:
     return [
         RunRow(
             run=run,
-            bar={"job": run.job, **figures.job_progress(run.job)},
+            bar={"job": run.job, **job_bars.progress_of(run.job)},
             candidate=by_run.get(run.pk),
             accuracy=_accuracy(run),
-            seconds=figures.took(run.job),
+            seconds=job_bars.took(run.job),
+            again=run.job.state == "cancelled" and is_taken_up(iteration, run.role),
         )
         for run in rows
     ]
+
+
+def left_out(runs: list[RunRow]) -> list[tuple[str, Job, list[str]]]:
+    """(whose, its job, what it left out) of the runs and evaluations that left anything out."""
+    found = [(f"run-{row.run.pk}", row.run.job, row.run.job.result) for row in runs]
+    for row in runs:
+        if row.candidate is not None:
+            whose = _("evaluation of %(run)s") % {"run": f"run-{row.run.pk}"}
+            judged = row.candidate.evaluation
+            found.append((whose, judged.job, judged.result))
+    told = [(whose, job, omissions.of(result)) for whose, job, result in found]
+    return [one for one in told if one[2]]
 
 
 def chain(iteration: Iteration, runs: list[RunRow], found: list[Candidate]) -> list[Node]:
@@ -117,7 +134,7 @@ def is_now(node: Node, iteration: Iteration) -> bool:
 def win_rates(campaign: Campaign) -> tuple[charts.Trend | None, list[charts.Estimate]]:
     """The promoted (else the newest evaluated) candidate of each iteration over the first
     policy; with the judging reward model's opinion as the proxy."""
-    rows = [charts.Estimate("start", 0.5, 0.5, 0.5, 0.5)]
+    rows = [charts.Estimate(_("start"), 0.5, 0.5, 0.5, 0.5)]
     for iteration in campaign.iterations.order_by("number"):
         one = _shown(iteration)
         if one is None:
@@ -125,7 +142,7 @@ def win_rates(campaign: Campaign) -> tuple[charts.Trend | None, list[charts.Esti
         first = one.against_first
         rows.append(
             charts.Estimate(
-                f"iteration {iteration.number}",
+                _("iteration %(n)d") % {"n": iteration.number},
                 first.get("win_rate"),
                 first.get("win_rate_low"),
                 first.get("win_rate_high"),
@@ -139,11 +156,15 @@ def people(iteration: Iteration) -> list[tuple[str, Wins]]:
     """The blind comparison of the policy with its predecessor, by kind of rater: on all prompts,
     and on those that no policy was trained on."""
     rows = []
-    for source, title in (("person", "people"), ("simulated", "simulated raters")):
-        for split, where in ((None, ""), ("heldout", ", held-out prompts only")):
-            wins = human_wins.of_iteration(iteration, source, split)
-            if wins is not None and wins.labels:
-                rows.append((title + where, wins))
+    for source, split, title in (
+        ("person", None, _("People")),
+        ("person", "heldout", _("People, held-out prompts only")),
+        ("simulated", None, _("Simulated raters")),
+        ("simulated", "heldout", _("Simulated raters, held-out prompts only")),
+    ):
+        wins = human_wins.of_iteration(iteration, source, split)
+        if wins is not None and wins.labels:
+            rows.append((title, wins))
     return rows
 
 
@@ -192,11 +213,15 @@ def _checks(one: Candidate, result: dict[str, Any]) -> list[dict[str, Any]]:
     gap = _difference(one.against_first.get("proxy_win_rate"), one.against_first.get("win_rate"))
     growth = _ratio(one.figures.get("mean_length"), one.first.get("mean_length"))
     return [
-        _check("Wins over the first policy, low end", low, "percent", low is None or low > 0.5),
-        _check("Facts right", right, "percent", right is None or start is None or right >= start),
-        _check("A policy against itself", own, "percent", own is None or abs(own - 0.5) <= 0.05),
-        _check("Proxy above the judged rate by", gap, "points", gap is None or gap < 0.1),
-        _check("Mean length", growth, "growth", growth is None or abs(growth) < 0.25),
+        _check(_("Wins over the first policy, low end"), low, "percent", low is None or low > 0.5),
+        _check(
+            _("Facts right"), right, "percent", right is None or start is None or right >= start
+        ),
+        _check(
+            _("A policy against itself"), own, "percent", own is None or abs(own - 0.5) <= 0.05
+        ),
+        _check(_("Proxy above the judged rate by"), gap, "points", gap is None or gap < 0.1),
+        _check(_("Mean length"), growth, "growth", growth is None or abs(growth) < 0.25),
     ]
 
 
@@ -223,8 +248,11 @@ def _prompts(iteration: Iteration) -> Node:
     rows = Prompt.objects.filter(prompt_set__campaign=iteration.campaign)
     heldout = rows.filter(split="heldout").count()
     total = rows.count()
-    share = f"{100 * heldout / total:.0f} % of them held out, by item" if total else "none yet"
-    return Node("Prompts", f"{total:,}", [share], rows="prompts")
+    if not total:
+        return Node(_("Prompts"), numerals.whole(0), [_("none yet")], rows="prompts")
+    share = {"share": numerals.percent(heldout / total)}
+    note = _("%(share)s of them held out, by item") % share
+    return Node(_("Prompts"), numerals.whole(total), [note], rows="prompts")
 
 
 def _samples(iteration: Iteration) -> Node:
@@ -236,43 +264,47 @@ def _samples(iteration: Iteration) -> Node:
         names = Checkpoint.objects.in_bulk([row["checkpoint"] for row in batch.samplers])
         notes.append(", ".join(str(one) for one in names.values()))
         drawn_at = dict.fromkeys(row["temperature"] for row in batch.samplers)
-        notes.append(" / ".join(f"T {temperature:g}" for temperature in drawn_at))
-    bar = {"job": batch.job, **figures.job_progress(batch.job)} if batch else None
+        notes.append(" / ".join(numerals.localised(f"T {one:g}") for one in drawn_at))
+        notes += omissions.of(batch.job.result)
+    bar = {"job": batch.job, **job_bars.progress_of(batch.job)} if batch else None
     running = bar if bar and bar["job"].state in ("queued", "running") else None
-    return Node(
-        "Samples", f"{done:,}" if done else "–", notes, "samples", stage="sampling", job=running
-    )
+    value = numerals.whole(done) if done else "–"
+    return Node(_("Samples"), value, notes, "samples", stage="sampling", job=running)
 
 
 def _labels(iteration: Iteration) -> Node:
     target = plan_of(iteration).target_labels if iteration.plan else 0
-    notes = [f"by people, of {target:,} wanted"]
-    if iteration.labels_others:
-        notes.append(f"and {iteration.labels_others:,} simulated")
-    value = f"{iteration.labels_people:,}"
-    return Node("Labels", value, notes, rows="labels", stage="collecting")
+    notes = [_("by people, of %(n)s wanted") % {"n": numerals.whole(target)}]
+    if others := iteration.labels_others:
+        notes.append(_("and %(n)s simulated") % {"n": numerals.whole(others)})
+    value = numerals.whole(iteration.labels_people)
+    return Node(_("Labels"), value, notes, rows="labels", stage="collecting")
 
 
 def _snapshot(iteration: Iteration) -> Node:
     snapshot = iteration.snapshot
     if snapshot is None:
-        return Node("Snapshot", "–", ["frozen when collecting ends"])
+        return Node(_("Snapshot"), "–", [_("frozen when collecting ends")])
     value = f"{snapshot.sha256[:4]}…{snapshot.sha256[-2:]}"
     counts = snapshot.counts.get("comparisons", {})
-    dropped = sum(counts.values()) - counts.get("kept", 0)
-    notes = [f"{counts.get('kept', 0):,} kept, {dropped:,} dropped"]
-    return Node("Snapshot", value, notes, url=("snapshot", snapshot.pk))
+    kept = counts.get("kept", 0)
+    dropped = numerals.whole(sum(counts.values()) - kept)
+    note = _("%(kept)s kept, %(dropped)s dropped")
+    notes = [note % {"kept": numerals.whole(kept), "dropped": dropped}]
+    if snapshot.holds_erased_since:
+        notes.append(_("holds texts of somebody who was erased"))
+    return Node(_("Snapshot"), value, notes, url=("snapshot", snapshot.pk))
 
 
 def _reward_model(runs: list[RunRow]) -> Node:
     rows = [row for row in runs if row.run.role == "reward_model"]
     if not rows:
-        return Node("Reward model", "–", ["learns who would win"], stage="training")
+        return Node(_("Reward model"), "–", [_("learns who would win")], stage="training")
     row = rows[-1]
-    value = "–" if row.accuracy is None else f"{100 * row.accuracy:.1f} %"
-    notes = ["right on held-out comparisons"] if row.accuracy is not None else []
+    value = "–" if row.accuracy is None else numerals.percent(row.accuracy, 1)
+    notes = [_("right on held-out comparisons")] if row.accuracy is not None else []
     return Node(
-        "Reward model",
+        _("Reward model"),
         value,
         notes or [row.run.job.get_state_display()],
         url=("job", row.run.job_id),
@@ -284,13 +316,14 @@ def _reward_model(runs: list[RunRow]) -> Node:
 def _policy(runs: list[RunRow], found: list[Candidate]) -> Node:
     rows = [row for row in runs if row.run.role == "policy"]
     if not rows:
-        return Node("Policy", "–", ["learns to win"], stage="training evaluating review")
+        return Node(_("Policy"), "–", [_("learns to win")], stage="training evaluating review")
     row = rows[-1]
     best = found[0].against_first.get("win_rate") if found else None
-    value = "–" if best is None else f"{100 * best:.1f} %"
-    notes = ["wins over the first policy"] if best is not None else [row.run.job.state]
+    value = "–" if best is None else numerals.percent(best, 1)
+    won = [_("wins over the first policy")]
+    notes = won if best is not None else [row.run.job.get_state_display()]
     return Node(
-        f"Policy · {row.run.method.upper()}",
+        f"{_('Policy')} · {row.run.method.upper()}",
         value,
         notes,
         url=("job", row.run.job_id),
@@ -302,15 +335,15 @@ def _policy(runs: list[RunRow], found: list[Candidate]) -> Node:
 def _promotion(iteration: Iteration) -> Node:
     promotion = iteration.promotions.select_related("checkpoint", "by").first()
     if promotion:
-        by = f"by {promotion.by}" if promotion.by else "by the gate"
+        by = _("by %(name)s") % {"name": promotion.by} if promotion.by else _("by the gate")
         return Node(
-            "Promotion",
+            _("Promotion"),
             str(promotion.checkpoint),
             [by],
             url=("checkpoint", promotion.checkpoint_id),
         )
-    said = {"rejected": "rejected", "review": "waits for a person"}
-    return Node("Promotion", "–", [said.get(iteration.state, "a person decides")])
+    said = {"rejected": _("rejected"), "review": _("waits for a person")}
+    return Node(_("Promotion"), "–", [said.get(iteration.state, _("a person decides"))])
 
 
 def _active(row: RunRow) -> dict[str, Any] | None:

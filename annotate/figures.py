@@ -8,7 +8,6 @@ simulated raters are never mixed.
 from __future__ import annotations
 
 import datetime as dt
-import math
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -22,29 +21,26 @@ from django.db.models import (
     F,
     IntegerField,
     Max,
-    Min,
-    Q,
     QuerySet,
     When,
 )
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, Trunc
-from django.utils import timezone
-from scipy import special
+from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
-from annotate import charts
+from annotate import charts, pace
+from annotate.shares import Share, binomial
 from labeling import agreement, snapshots
 from labeling.agreement import Agreement
 from labeling.iterations import plan_of
 from labeling.judgements import Judged
 from labeling.models import Campaign, Iteration, Label, User
-from models_runtime.models import Job
+from labeling.pseudonyms import pseudonym
 from models_runtime.records import STRENGTHS
 
 FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label each time
 SMALL = 300  # labels that are counted at every look
 TIMED = 20_000  # labels whose times make the medians: the newest
-SLOTS = 60  # bars of the chart, at most
 AGREED = 2_000  # comparisons labelled twice that agreement is computed of: the newest
 TIME_SHARE = 0.05  # of a process's time, at most, spent on the figures of many labels
 _kept: dict[int, Kept] = {}
@@ -94,17 +90,6 @@ class Agreed:
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share of n with its 95 % interval."""
-
-    share: float | None
-    low: float
-    high: float
-    n: int
-    p: float = math.nan
-
-
-@dataclass(frozen=True)
 class RaterRow:
     name: str
     source: str
@@ -119,11 +104,11 @@ class RaterRow:
         """What a lead might look into; each needs enough labels to be no accident."""
         found = []
         if self.left.n >= 30 and self.left.p < 0.001:
-            found.append("prefers a side")
+            found.append(_("prefers a side"))
         if self.labels >= 20 and self.median_seconds is not None and self.median_seconds < 3:
-            found.append("speeding")
+            found.append(_("speeding"))
         if self.agrees.n >= 20 and self.agrees.high < 0.5:
-            found.append("disagrees with others")
+            found.append(_("disagrees with others"))
         return found
 
 
@@ -135,11 +120,19 @@ class Figures:
     agreement: Agreement
     simulated: Agreement
     raters: list[RaterRow]
-    chart: charts.Bars | None
+    slots: list[pace.Slot]
     per: str  # what one bar of the chart is: "minute", "hour" or "day"
     hourly: float  # people's labels an hour, lately
     active_raters: int
     strengths: list[tuple[str, int]]
+
+    @property
+    def chart(self) -> charts.Bars | None:
+        """Drawn for whoever looks: the figures are kept for everybody, in no language."""
+        rows = [
+            (pace.stamp(slot.start, self.per), slot.people, slot.others) for slot in self.slots
+        ]
+        return charts.bars(rows) if rows else None
 
 
 def of(campaign: Campaign, iteration: Iteration | None) -> Figures:
@@ -179,29 +172,13 @@ def progress(iteration: Iteration | None) -> dict[str, Any]:
     }
 
 
-def time_left(done: int, target: int, hourly: float) -> float | None:
-    """Seconds until the target at this speed; None when nobody is labelling or it is met."""
-    return (target - done) / hourly * 3600 if hourly > 0 and done < target else None
-
-
-def binomial(successes: int, n: int) -> Share:
-    """A share with the exact (Clopper-Pearson) interval and the exact p that it is one half."""
-    if n == 0:
-        return Share(None, 0.0, 1.0, 0)
-    k, misses = successes, n - successes
-    low = float(special.betaincinv(k, misses + 1, 0.025)) if k else 0.0
-    high = float(special.betaincinv(k + 1, misses, 0.975)) if misses else 1.0
-    p = min(1.0, 2 * float(special.bdtr(min(k, misses), n, 0.5)))
-    return Share(k / n, low, high, n, p)
-
-
 def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
     labels = _in_force(iteration)
     tallies = _tallies(campaign, labels)
     people = [one for one in tallies if one.source == "person"]
     agreed = _agreement(campaign, iteration, labels)
-    chart, per = _chart(labels)
-    hourly, active = _speed(labels)
+    slots, per = pace.slots(labels)
+    hourly, active = pace.speed(labels)
     strengths: Counter[str] = Counter()
     for one in people:
         strengths[one.strength or ""] += one.n
@@ -212,7 +189,7 @@ def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
         agreement=agreed.people,
         simulated=agreed.simulated,
         raters=_raters(tallies, agreed.by_rater, _times(labels)),
-        chart=chart,
+        slots=slots,
         per=per,
         hourly=hourly,
         active_raters=active,
@@ -259,60 +236,6 @@ def _times(labels: QuerySet[Label]) -> dict[int, list[float]]:
     return found
 
 
-def _speed(labels: QuerySet[Label]) -> tuple[float, int]:
-    """People's labels an hour and raters at work, over the last hour or since the first in it."""
-    now = timezone.now()
-    lately = labels.filter(source="person", created_at__gt=now - dt.timedelta(hours=1))
-    working = Q(created_at__gt=now - dt.timedelta(minutes=10))
-    found = lately.aggregate(
-        n=Count("pk"),
-        first=Min("created_at"),
-        at_work=Count("rater", distinct=True, filter=working),
-    )
-    if found["first"] is None:
-        return 0.0, 0
-    hours = max((now - found["first"]).total_seconds(), 60) / 3600
-    return int(found["n"] or 0) / hours, int(found["at_work"] or 0)
-
-
-def _chart(labels: QuerySet[Label]) -> tuple[charts.Bars | None, str]:
-    """Labels per minute, hour or day, whichever gives at most some thirty bars."""
-    ends = labels.aggregate(first=Min("created_at"), last=Max("created_at"))
-    if ends["first"] is None:
-        return None, ""
-    length = (ends["last"] - ends["first"]).total_seconds()
-    per, seconds, form = next(
-        unit
-        for unit in (("minute", 60, "%H:%M"), ("hour", 3600, "%H:00"), ("day", 86400, "%d %b"))
-        if length / unit[1] < 30 or unit[0] == "day"
-    )
-    last = int(ends["last"].timestamp()) // seconds
-    first = max(int(ends["first"].timestamp()) // seconds, last - SLOTS + 1)
-    counts = _per_slot(labels, per, seconds, first)
-    rows = [
-        (_stamp(slot * seconds, form), counts[slot, True], counts[slot, False])
-        for slot in range(first, last + 1)
-    ]
-    return charts.bars(rows), per
-
-
-def _per_slot(
-    labels: QuerySet[Label], per: str, seconds: int, first: int
-) -> Counter[tuple[int, bool]]:
-    """Labels by slot of time since 1970, and whether people gave them."""
-    since = dt.datetime.fromtimestamp(first * seconds, dt.UTC)
-    at = Trunc("created_at", per, tzinfo=dt.UTC)
-    rows = labels.filter(created_at__gte=since).annotate(at=at).order_by()
-    counts: Counter[tuple[int, bool]] = Counter()
-    for start, source, n in rows.values_list("at", "source").annotate(n=Count("pk")):
-        counts[int(start.timestamp()) // seconds, source == "person"] += n
-    return counts
-
-
-def _stamp(seconds: int, form: str) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(form)
-
-
 def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet[Label]) -> Agreed:
     """Of the newest comparisons that two have labelled; computed anew when one came or changed."""
     twice = labels.order_by().values("comparison").annotate(n=Count("pk"), newest=Max("pk"))
@@ -321,7 +244,7 @@ def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet
     doubles = (iteration.pk if iteration else 0, len(rows), newest)
     known = _agreed.get(campaign.pk)
     if known is None or known.doubles != doubles:
-        among = [comparison for comparison, _ in rows[:AGREED]]
+        among = [comparison for comparison, newest_label in rows[:AGREED]]
         known = _agreed[campaign.pk] = _agree(campaign, among, doubles)
     return known
 
@@ -341,7 +264,7 @@ def _agreeing(campaign: Campaign, rows: list[Judged]) -> dict[int, list[bool]]:
                 met[rater].append(meeting.agrees)
     key = campaign.project.pseudonym_key
     raters = User.objects.filter(assignments__comparison__campaign=campaign).distinct()
-    return {user.pk: met.get(snapshots.pseudonym(key, user), []) for user in raters}
+    return {user.pk: met.get(pseudonym(key, user), []) for user in raters}
 
 
 def _raters(
@@ -368,76 +291,3 @@ def _rater(own: list[Tally], met: list[bool], times: list[float]) -> RaterRow:
         agrees=Share(sum(met) / len(met) if met else None, low, high, len(met)),
         last=max(one.last for one in own),
     )
-
-
-def certainty(n: int) -> dict[str, Any] | None:
-    """How little n labels can show: the exact interval of a share when half of n say so. None
-    from a thousand on, when it is within three points."""
-    if not 0 < n < 1000:
-        return None
-    half = binomial(n // 2, n)
-    return {
-        "n": n,
-        "amount": "little" if n < 200 else "only so much",
-        "low": half.low,
-        "high": half.high,
-        "points": (half.high - half.low) / 2,
-    }
-
-
-# When this process first saw a running job in its present phase: (phase, done, monotonic seconds).
-_phases: dict[int, tuple[str, int, float]] = {}
-
-KINDS = {
-    "sample": "Sampling answers",
-    "train": "Training",
-    "evaluate": "Evaluating",
-    "check_model": "Checking a model",
-    "row": "Simulated raters",
-}
-
-
-def job_progress(job: Job) -> dict[str, Any]:
-    """What a job's bar shows."""
-    done, total = job.progress.get("done") or 0, job.progress.get("total") or 0
-    spent = (timezone.now() - job.started_at).total_seconds() if job.started_at else 0.0
-    return {
-        "title": _title(job),
-        "done": done,
-        "total": total,
-        "unit": job.progress.get("unit", "").rstrip(" 0123456789"),  # "first samples 1": a draw
-        "note": job.progress.get("note", ""),
-        "left": _remaining(job, done, total),
-        "spent": spent if job.finished_at is None else took(job),
-    }
-
-
-def _title(job: Job) -> str:
-    """The kind of work; for training also what is trained, since three runs follow each other."""
-    method = job.config.get("method") if job.kind == "train" else None
-    title = KINDS.get(job.kind, job.kind)
-    if method is None:
-        return title
-    return f"{title}: {'reward model' if method == 'reward' else 'policy, ' + method.upper()}"
-
-
-def _remaining(job: Job, done: int, total: int) -> float | None:
-    """Seconds until this phase of a job ends, by its speed since it was first looked at; None
-    before it has moved. Start-up, earlier phases and earlier attempts say nothing about it."""
-    if job.state != "running" or not total:
-        _phases.pop(job.pk, None)
-        return None
-    phase, now = f"{job.attempt} {job.progress.get('unit')}", time.monotonic()
-    known = _phases.get(job.pk)
-    if known is None or known[0] != phase or done < known[1]:
-        _phases[job.pk] = (phase, done, now)
-        return None
-    moved = done - known[1]
-    return (now - known[2]) / moved * (total - done) if moved and done < total else None
-
-
-def took(job: Job) -> float | None:
-    """Wall seconds of the last attempt."""
-    if job.started_at is None or job.finished_at is None:
-        return None
-    return (job.finished_at - job.started_at).total_seconds()

@@ -16,7 +16,7 @@ from models_runtime.records import STRENGTHS, Preference, Strength
 
 NAME = "majority"
 # Why a comparison gives no preference; one reason each, the first that holds.
-REASONS = ("flagged", "late", "no label that counts", "no majority", "tied")
+REASONS = ("flagged", "late", "no label that counts", "no majority", "tied", "erased")
 
 Pair = tuple[int, int]  # two completion ids, ascending
 
@@ -66,14 +66,13 @@ def decide(judged: Judged, sources: Sequence[str] = SOURCES) -> Verdict:
         late = any(answer.late for answer in judged.answers if answer.source in sources)
         return Verdict(reason="late" if late else "no label that counts")
     found = majority(voters)
-    given = {answer.source for answer in voters}
     return Verdict(
         found.preferences,
         found.ties,
         found.undecided,
         labels=len(voters),
-        source=given.pop() if len(given) == 1 else "mixed",
-        reason=_reason(found),
+        source=source_of(voters),
+        reason=_reason(found, judged.erased),
     )
 
 
@@ -82,6 +81,12 @@ def voting(answers: Iterable[Answer], sources: Sequence[str] = SOURCES) -> list[
     able = [a for a in answers if a.counted and a.occasion == 0 and a.source in sources]
     people = [answer for answer in able if answer.source == "person"]
     return people or able
+
+
+def source_of(voters: Iterable[Answer]) -> str:
+    """person, program or simulated, whichever all of them are; else mixed."""
+    given = {answer.source for answer in voters}
+    return given.pop() if len(given) == 1 else "mixed"
 
 
 def lower_median(strengths: Iterable[Strength | None]) -> Strength | None:
@@ -119,12 +124,14 @@ def _decide(pair: Pair, votes: _Votes, verdict: Verdict) -> None:
     verdict.undecided.append(list(pair))
 
 
-def _reason(verdict: Verdict) -> str:
+def _reason(verdict: Verdict, erased: int) -> str:
     if verdict.preferences:
         return ""
     if verdict.undecided:
         return "no majority"
-    return "tied" if verdict.ties else "no label that counts"
+    if verdict.ties:
+        return "tied"
+    return "erased" if erased else "no label that counts"
 
 
 def _pair(one: int, other: int) -> Pair:

@@ -13,6 +13,7 @@ from labeling.iterations import parse_plan
 from labeling.models import Campaign, GuidelineVersion, QuestionVersion, User
 from models_runtime import audit, states
 from models_runtime.models import Checkpoint, Project
+from models_runtime.phrases import phrase
 
 LONGEST_QUESTION = 500  # as the column
 
@@ -84,13 +85,18 @@ def revise_question(
     """
     text = text.strip()
     if not text or len(text) > LONGEST_QUESTION:
-        raise CannotRevise(f"A question has 1 to {LONGEST_QUESTION} characters.")
+        raise CannotRevise(
+            phrase(
+                "A question has 1 to %(longest_question)s characters.",
+                longest_question=LONGEST_QUESTION,
+            )
+        )
     if trains_on not in dict(QuestionVersion.DIRECTIONS):
-        raise CannotRevise("The direction is either chosen or rejected.")
+        raise CannotRevise(phrase("The direction is either chosen or rejected."))
     with transaction.atomic():
         current = _held(campaign).question
         if current is None:
-            raise CannotRevise("The campaign asks no question yet.")
+            raise CannotRevise(phrase("The campaign asks no question yet."))
         if (current.text, current.trains_on) == (text, trains_on):
             return current
         _check_newest(current.number, based_on)
@@ -141,14 +147,17 @@ def _held(campaign: Campaign) -> Campaign:
     """Read anew and held, so that two leads do not make one number twice."""
     row = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if row.state == "closed":
-        raise CannotRevise("The campaign is closed: what it asked stays as it was.")
+        raise CannotRevise(phrase("The campaign is closed: what it asked stays as it was."))
     return row
 
 
 def _check_newest(newest: int, based_on: int) -> None:
     if newest != based_on:
         raise CannotRevise(
-            f"Version {newest} was made while you wrote: read it, then save yours again."
+            phrase(
+                "Version %(newest)s was made while you wrote: read it, then save yours again.",
+                newest=newest,
+            )
         )
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling import slots
 from labeling.models import Assignment, Campaign, Comparison, Flag, User
 from models_runtime import audit, states
 
@@ -19,11 +20,11 @@ def take_back(*, assignment: Assignment, code: str) -> None:
 
 
 def unresolved(campaign: Campaign) -> QuerySet[Flag]:
-    """The newest first, with all that a lead needs to judge them; none of what was discarded."""
+    """The newest first, with all that a lead needs to judge them; none of what was discarded,
+    but for a talk's pair, which is also discarded when the talk ends without a judgement."""
     rows = Flag.objects.filter(comparison__campaign=campaign, resolved_at__isnull=True)
-    rows = rows.exclude(comparison__state="discarded").select_related(
-        "comparison__prompt", "rater"
-    )
+    rows = rows.exclude(comparison__state="discarded", comparison__conversation=None)
+    rows = rows.select_related("comparison__prompt", "rater")
     return rows.prefetch_related("comparison__items__completion").order_by("-id")
 
 
@@ -38,16 +39,22 @@ def resolve(*, flag: Flag, actor: User) -> bool:
 
 
 def discard(*, flag: Flag, actor: User) -> bool:
-    """Take the comparison out for good, with all its flags: it is shown to nobody and trains
-    nothing; its labels are kept. False when that was done already."""
+    """Take the comparison out for good, with all its flags: it is shown to nobody, trains
+    nothing and is no part of what was collected; its labels are kept. False when that was done
+    already."""
     comparison = flag.comparison
     before = comparison.state
+    unresolved = comparison.flags.filter(resolved_at__isnull=True)
     with transaction.atomic():
         try:
             states.advance(comparison, "discarded")
-        except states.StaleState:
-            return False
-        comparison.flags.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
+        except states.StaleState:  # a talk's, which has ended
+            if not unresolved.update(resolved_at=timezone.now()):
+                return False
+            _audit("flag resolved", comparison, actor, flag.code)
+            return True
+        slots.discount(comparison)
+        unresolved.update(resolved_at=timezone.now())
         _audit("comparison discarded", comparison, actor, flag.code, before, "discarded")
     return True
 

@@ -134,6 +134,8 @@ def votes(
     for label in rows:
         for first, second, value in _outcomes(label):
             prompt = label.comparison.prompt_id
+            if first not in said or second not in said:
+                continue  # what the rater wrote is no policy's
             one, other = (prompt, said[first]), (prompt, said[second])
             for_first, for_second = ours[one] * theirs[other], ours[other] * theirs[one]
             if both := for_first + for_second:

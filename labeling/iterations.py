@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from labeling.models import Campaign, Iteration, IterationEvent, Promotion, User
 from models_runtime import audit, states
 from models_runtime.models import Checkpoint
+from models_runtime.phrases import phrase, within
+
+MOST_COMPLETIONS = 9  # on one card
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Plan:
         default=True, metadata={"help": "Also sample the policy's parent: a free comparison."}
     )
     comparisons: int = field(default=700, metadata={"help": "Comparisons to open."})
+    completions_per_comparison: int = field(
+        default=2,
+        metadata={"help": "Completions on a card: 2 to 9; 1: single ones; 0: the prompt alone."},
+    )
     strategy: str = field(default="random", metadata={"help": "How pairs are selected."})
     random_share: float = field(
         default=0.1, metadata={"help": "Share of pairs no strategy touches, so estimates hold."}
@@ -74,12 +82,46 @@ def plan_of(iteration: Iteration) -> Plan:
 
 
 def parse_plan(data: dict[str, Any]) -> Plan:
-    """A Plan from stored or typed data. Raises ValueError naming an unknown setting."""
+    """A Plan from stored or typed data. Raises ValueError, one sentence, for an unknown setting
+    or a size of cards that cannot be followed."""
     known = {f.name for f in dataclasses.fields(Plan)}
     unknown = sorted(set(data) - known)
     if unknown:
-        raise ValueError(f"A plan has no setting named {', '.join(unknown)}.")
-    return Plan(**data)
+        raise ValueError(
+            phrase("A plan has no setting named %(unknown)s.", unknown=", ".join(unknown))
+        )
+    plan = Plan(**data)
+    _check_size(plan)
+    return plan
+
+
+def _check_size(plan: Plan) -> None:
+    size = plan.completions_per_comparison
+    if not 0 <= size <= MOST_COMPLETIONS:
+        raise ValueError(
+            phrase(
+                "A card shows 0 to %(most_completions)s completions, not %(size)s.",
+                most_completions=MOST_COMPLETIONS,
+                size=size,
+            )
+        )
+    if size != 2 and plan.strategy != "random":
+        raise ValueError(
+            phrase(
+                "The selection %(strategy)s chooses pairs: cards of %(size)s are random.",
+                strategy=plan.strategy,
+                size=size,
+            )
+        )
+    samples = plan.k * (1 + len(plan.more_temperatures))
+    if size > samples:
+        raise ValueError(
+            phrase(
+                "A card of %(size)s completions needs as many samples, not %(samples)s.",
+                size=size,
+                samples=samples,
+            )
+        )
 
 
 def current_policy(campaign: Campaign) -> Checkpoint | None:
@@ -96,16 +138,24 @@ def create(*, campaign: Campaign, actor: User | None = None, **overrides: Any) -
     setting, or while another iteration is still under way.
     """
     if campaign.state != "open":
-        raise ValueError(f"The campaign is {campaign.state}: open it first.")
+        raise ValueError(phrase("The campaign is %(state)s: open it first.", state=campaign.state))
     policy = current_policy(campaign)
     if policy is None:
-        raise ValueError("The campaign has no first policy yet: register a checkpoint for it.")
+        raise ValueError(
+            phrase("The campaign has no first policy yet: register a checkpoint for it.")
+        )
     plan = parse_plan({**campaign.plan, **overrides})
     with transaction.atomic():
         Campaign.objects.select_for_update().get(pk=campaign.pk)
         newest = campaign.iterations.order_by("-number").first()
         if newest and newest.state not in ("promoted", "rejected"):
-            raise ValueError(f"Iteration {newest.number} is still {newest.state}.")
+            raise ValueError(
+                phrase(
+                    "Iteration %(number)s is still %(state)s.",
+                    number=newest.number,
+                    state=newest.state,
+                )
+            )
         iteration = Iteration.objects.create(
             campaign=campaign,
             number=newest.number + 1 if newest else 1,
@@ -130,9 +180,7 @@ def advance(
 def fail(iteration: Iteration, sentence: str) -> None:
     """Stop an iteration that cannot go on; it remembers from where, so that retry returns."""
     iteration.refresh_from_db(fields=["state"])  # a step that was rolled back left it ahead
-    advance(
-        iteration, "failed", reason=sentence[:500], failed_from=iteration.state, error=sentence
-    )
+    advance(iteration, "failed", reason=sentence, failed_from=iteration.state, error=sentence)
 
 
 def retry(iteration: Iteration, *, actor: User | None = None) -> None:
@@ -166,6 +214,14 @@ def request_freeze(iteration: Iteration, *, actor: User | None = None) -> None:
         )
 
 
+def keep_collecting(iteration: Iteration, sentence: str) -> None:
+    """It stays open to raters and exports, and says why it does not train; what asked it to is
+    answered. Repeating it changes nothing."""
+    rows = Iteration.objects.filter(pk=iteration.pk, state="collecting")
+    said = Q(error=sentence, freeze_requested_at=None)
+    rows.exclude(said).update(error=sentence, freeze_requested_at=None)
+
+
 def promote(
     *, iteration: Iteration, checkpoint: Checkpoint, actor: User | None = None, reason: str = ""
 ) -> Promotion:
@@ -189,7 +245,11 @@ def reject(*, iteration: Iteration, actor: User | None = None, reason: str = "")
 
 def _event(iteration: Iteration, before: str, after: str, actor: User | None, reason: str) -> None:
     IterationEvent.objects.create(
-        iteration=iteration, from_state=before, to_state=after, actor=actor, reason=reason[:500]
+        iteration=iteration,
+        from_state=before,
+        to_state=after,
+        actor=actor,
+        reason=within(reason, 500),
     )
     audit.record(
         verb="iteration moved",

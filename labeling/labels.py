@@ -5,20 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import leases, questions, slots
+from labeling import boundaries, leases, questions, seats, slots, written
 from labeling.iterations import plan_of
-from labeling.models import Assignment, Campaign, Flag, Label, QuestionVersion, User
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Flag,
+    GuidelineVersion,
+    Iteration,
+    Label,
+    QuestionVersion,
+    User,
+)
 from labeling.questions import InvalidAnswer
 from models_runtime import states
+from models_runtime.phrases import phrase
 
 __all__ = ["IdempotencyConflict", "InvalidAnswer", "NotOpen"]
+T = TypeVar("T")
 LONGEST_ACTIVE_MS = 24 * 3600 * 1000
+UNDO_WITHIN = 10  # a rater's newest answers and skips in a campaign
 
 
 class IdempotencyConflict(Exception):
@@ -29,12 +43,17 @@ class NotOpen(Exception):
     """The card was answered or skipped already (another tab, another request)."""
 
 
+class NotNewest(Exception):
+    """Something was answered or taken back since the page was drawn. Nothing was changed."""
+
+
 def record_label(
     *,
     assignment: Assignment,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
     question: QuestionVersion | None = None,
+    guideline: GuidelineVersion | None = None,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
@@ -42,46 +61,64 @@ def record_label(
     """Store the answer to an assignment; in the database when this returns.
 
     ``parts`` is ``{KEY: what the instrument posts}``, e.g. ``{"preference": {"choice":
-    "0:slightly"}}``. ``question`` is the version that the rater was shown, where it is not the
-    campaign's newest: a card that is in hand while the question is turned round is answered as
-    it was asked. Repeating a key with the same parts gives back the stored label. An answer
-    after the lease's end is kept and marked late; it counts when a slot is free.
+    "0:slightly"}}``. ``question`` and ``guideline`` are the versions that the rater was shown,
+    where they are not the campaign's newest: a card that is in hand while the question is turned
+    round is answered as it was asked. Repeating a key with the same parts gives back the stored
+    label. An answer after the lease's end is kept and marked late; it counts when a slot is free.
 
     Raises InvalidAnswer, NotOpen, IdempotencyConflict; then nothing was changed.
     """
-    body = _sha256({"assignment": str(assignment.public_id), "parts": parts})
-    sent = {
-        "idempotency_key": idempotency_key,
-        "body_sha256": body,
-        "active_ms": _plausible(active_ms),
-        "layout": layout[:30],
-        "created_at": now or timezone.now(),
-    }
-    if stored := _stored(assignment, idempotency_key, body):
-        return stored
+    sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, now)
+    label = _once(assignment, sent, lambda: _record(assignment, question, parts, sent)[0])
+    return label or _stored(assignment, sent)
+
+
+def record_and_claim(
+    *,
+    assignment: Assignment,
+    parts: dict[str, Any],
+    idempotency_key: uuid.UUID,
+    question: QuestionVersion | None = None,
+    guideline: GuidelineVersion | None = None,
+    active_ms: int | None = None,
+    layout: str = "",
+    have: Collection[uuid.UUID] = (),
+) -> leases.Hand:
+    """record_label and then leases.hand for the same rater, in one transaction where nothing has
+    to be waited for: a commit is what an answer costs most."""
+    rater, campaign = assignment.rater, assignment.comparison.campaign
+    sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, None)
+
+    def both() -> leases.Hand:
+        _, answered = _record(assignment, question, parts, sent)
+        after = assignment.comparison
+        return leases.hand_within(rater, campaign, answered, have=have, wait=False, after=after)
+
+    done = _once(assignment, sent, both)
+    if done and done.card:
+        return done
     try:
-        with transaction.atomic():
-            return _record(assignment, question, parts, sent)
-    except (IntegrityError, NotOpen):
-        # The same request was under way twice, and the other one came first.
-        if stored := _stored(assignment, idempotency_key, body):
-            return stored
-        raise
+        return leases.hand(rater=rater, campaign=campaign, have=have)
+    except leases.NoCards:  # what was answered is stored all the same
+        return leases.Hand(None, seats.answered(rater, campaign))
 
 
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
     """Put a card away; its slot is free for others. Repeating it changes nothing.
 
-    Raises InvalidAnswer for a reason that is not offered, NotOpen when it was answered.
+    Raises InvalidAnswer for a reason that is not offered, NotOpen when it was answered and for
+    a talk's pair.
     """
     if reason not in dict(Assignment.SKIP_REASONS):
-        raise InvalidAnswer("Choose one of the reasons for skipping.")
+        raise InvalidAnswer(phrase("Choose one of the reasons for skipping."))
     with transaction.atomic():
-        fresh = slots.locked(assignment)
+        fresh = slots.locked(assignment.pk)
+        if fresh.comparison.conversation_id is not None:
+            raise NotOpen(phrase("A pair of a talk is judged, or ends with it."))
         if fresh.state == "skipped":
             return
         if fresh.state == "submitted":
-            raise NotOpen("This comparison was already answered.")
+            raise NotOpen(phrase("This comparison was already answered."))
         if fresh.state == "leased":
             slots.give_back(fresh.comparison)
         else:  # expired: its slot went back then
@@ -89,25 +126,78 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
         states.advance(fresh, "skipped", skip_reason=reason, submitted_at=now or timezone.now())
 
 
-def undo(*, rater: User, campaign: Campaign, now: datetime | None = None) -> Assignment | None:
-    """Take back the rater's last answer or skip; None when there is none.
+def undo(
+    *,
+    rater: User,
+    campaign: Campaign,
+    assignment: uuid.UUID | None = None,
+    last: uuid.UUID | None = None,
+    now: datetime | None = None,
+) -> Assignment | None:
+    """Take back the rater's last answer or skip, or ``assignment`` of the last ten; None when
+    there is none.
 
     The assignment is leased again with its display order. An answer's withdrawal is appended,
     and its place is held for the new one. Where others have taken the slot of a skipped or
     uncounted card meanwhile, it comes back expired: a new answer is kept, and not counted.
+    Cards that were leased ahead are given back where it would be one too many.
+
+    ``last`` is the newest card as the page knew it, so that of two presses at once one counts.
+    Raises NotNewest when it is not the newest any more, NotOpen in a closed campaign, where it
+    could not be answered again, and for a card that its rater may not be shown any more; then
+    nothing was changed. What was said in talks is taken back there (turns.take_back), never here.
     """
     now = now or timezone.now()
-    done = Assignment.objects.filter(
-        rater=rater, comparison__campaign=campaign, state__in=("submitted", "skipped")
-    )
+    if campaign.state == "closed":
+        raise NotOpen(phrase("This campaign is closed: its answers stay as they are."))
     with transaction.atomic():
-        last = done.order_by("-submitted_at", "-id").first()
-        if last is None:
+        seats.hold(rater.pk, campaign.pk)
+        done = dict(_done(rater, campaign).values_list("public_id", "pk")[:UNDO_WITHIN])
+        newest = next(iter(done), None)
+        if last not in (None, newest):
+            raise NotNewest
+        wanted = done.get(assignment or newest) if newest else None
+        if wanted is None:
             return None
-        fresh = slots.locked(last)
-        if fresh.state in ("submitted", "skipped"):  # else a second press came first
-            _reopen(fresh, now)
-        return fresh
+        card = slots.locked(wanted)
+        _check_may_return(card, now)
+        _reopen(card, now)
+    leases.make_room_for(card)
+    return card
+
+
+def reopen(assignment: Assignment, now: datetime | None = None) -> Assignment:
+    """Take back the answer to a talk's pair, which is leased again. Raises NotOpen when there is
+    none. Whether the talk has gone on since is for the caller to know."""
+    with transaction.atomic():
+        seats.hold(assignment.rater_id, assignment.campaign_id)
+        card = slots.locked(assignment.pk)
+        if card.state != "submitted":
+            raise NotOpen(phrase("There is nothing to take back."))
+        _reopen(card, now or timezone.now())
+    return card
+
+
+def recent(rater: User, campaign: Campaign) -> list[Assignment]:
+    """The last that the rater answered or skipped in this campaign, the newest first."""
+    rows = _done(rater, campaign).select_related("comparison__prompt")
+    return list(rows[:UNDO_WITHIN])
+
+
+def newest(rater: User, campaign: Campaign) -> uuid.UUID | None:
+    """The public id of what undo takes back."""
+    return _done(rater, campaign).values_list("public_id", flat=True).first()
+
+
+def _done(rater: User, campaign: Campaign) -> QuerySet[Assignment]:
+    rows = Assignment.objects.filter(
+        rater=rater,
+        campaign=campaign,
+        submitted_at__isnull=False,  # for the index
+        state__in=("submitted", "skipped"),
+        comparison__conversation=None,
+    )
+    return rows.order_by("-submitted_at", "-id")
 
 
 def flag(*, assignment: Assignment, code: str) -> Flag:
@@ -116,7 +206,7 @@ def flag(*, assignment: Assignment, code: str) -> Flag:
     Raises InvalidAnswer for a code that is not offered.
     """
     if code not in dict(Flag.CODES):
-        raise InvalidAnswer("Choose one of the reasons for flagging.")
+        raise InvalidAnswer(phrase("Choose one of the reasons for flagging."))
     row, _ = Flag.objects.get_or_create(
         assignment=assignment,
         code=code,
@@ -126,26 +216,72 @@ def flag(*, assignment: Assignment, code: str) -> Flag:
 
 
 def progress(rater: User, campaign: Campaign) -> dict[str, int]:
-    """mine: the rater's answers in this campaign; campaign_done of campaign_target: counted
-    labels of the iteration that is collecting (0 of 0 while none is)."""
-    mine = rater.assignments.filter(comparison__campaign=campaign, state="submitted").count()
-    iteration = campaign.iterations.filter(state="collecting").order_by("-number").first()
+    """mine: the rater's answers in this campaign; and what ``collected`` says."""
+    return {"mine": seats.answered(rater, campaign), **collected(campaign)}
+
+
+def collected(campaign: Campaign, iteration: Iteration | None = None) -> dict[str, int]:
+    """campaign_done of campaign_target: counted labels of the iteration that is collecting (0 of
+    0 while none is). ``iteration`` is that one, where it was read already."""
     if iteration is None:
-        return {"mine": mine, "campaign_done": 0, "campaign_target": 0}
+        rows = campaign.iterations.filter(state="collecting")
+        iteration = rows.order_by("-number").first()
+    if iteration is None:
+        return {"campaign_done": 0, "campaign_target": 0}
     plan = plan_of(iteration)
     others = iteration.labels_others if plan.count_simulated else 0
     return {
-        "mine": mine,
         "campaign_done": iteration.labels_people + others,
         "campaign_target": plan.target_labels,
     }
 
 
-def _stored(assignment: Assignment, key: uuid.UUID, body: str) -> Label | None:
-    label = Label.objects.filter(rater_id=assignment.rater_id, idempotency_key=key).first()
-    if label is not None and label.body_sha256 != body:
-        raise IdempotencyConflict("This key was used before for another answer.")
+def _sent(
+    assignment: Assignment,
+    parts: dict[str, Any],
+    key: uuid.UUID,
+    guideline: GuidelineVersion | None,
+    active_ms: int | None,
+    layout: str,
+    now: datetime | None,
+) -> dict[str, Any]:
+    """What the label says of the request."""
+    campaign = assignment.comparison.campaign
+    if guideline is not None and guideline.campaign_id != campaign.pk:
+        raise InvalidAnswer(phrase("Those guidelines are another campaign's."))
+    return {
+        "guideline_version_id": guideline.pk if guideline else campaign.guideline_id,
+        "idempotency_key": key,
+        "body_sha256": _sha256({"assignment": str(assignment.public_id), "parts": parts}),
+        "active_ms": _plausible(active_ms),
+        "layout": layout[:30],
+        "created_at": now or timezone.now(),
+    }
+
+
+def _once(assignment: Assignment, sent: dict[str, Any], act: Callable[[], T]) -> T | None:
+    """Do it in one transaction; None when the same request was stored before, which its key
+    tells when it is stored again. Raises IdempotencyConflict."""
+    try:
+        with transaction.atomic():
+            return act()
+    except (IntegrityError, NotOpen):
+        if not _stored_rows(assignment, sent).exists():
+            raise
+        _stored(assignment, sent)
+        return None
+
+
+def _stored(assignment: Assignment, sent: dict[str, Any]) -> Label:
+    label = _stored_rows(assignment, sent).get()
+    if label.body_sha256 != sent["body_sha256"]:
+        raise IdempotencyConflict(phrase("This key was used before for another answer."))
     return label
+
+
+def _stored_rows(assignment: Assignment, sent: dict[str, Any]) -> QuerySet[Label]:
+    key = sent["idempotency_key"]
+    return Label.objects.filter(rater_id=assignment.rater_id, idempotency_key=key)
 
 
 def _record(
@@ -153,22 +289,43 @@ def _record(
     question: QuestionVersion | None,
     parts: dict[str, Any],
     sent: dict[str, Any],
-) -> Label:
-    fresh = slots.locked(assignment)
-    if fresh.state not in ("leased", "expired"):
-        raise NotOpen("This comparison was already answered or skipped.")
+) -> tuple[Label, int]:
+    """The label, and how many answers its rater has given in the campaign now."""
+    campaign = assignment.comparison.campaign
+    answered = seats.hold(assignment.rater_id, campaign.pk, more=1)
+    fresh, said = _submit(assignment, sent["created_at"])
     asked = _question(fresh, question)
-    answer = questions.clean_parts(asked.parts, parts, fresh.order)
-    holds_slot = fresh.state == "leased"
-    late = not holds_slot or sent["created_at"] > fresh.leased_until
-    earlier = _newest(fresh) if fresh.submitted_at else None
-    states.advance(fresh, "submitted", submitted_at=sent["created_at"])
-    counted = holds_slot or slots.take(fresh.comparison)
-    said = {"question_version": asked, "answer": answer, "late": late, "counted": counted}
-    label = _append(fresh, supersedes=earlier, **said, **sent)
-    if counted:
+    cleaned = questions.clean_parts(asked.parts, parts, fresh.order, written.texts_of(fresh))
+    answer = written.store(fresh, cleaned) if cleaned.typed else cleaned.answer
+    label = _append(fresh, question_version=asked, answer=answer, **said, **sent)
+    if cleaned.typed:
+        written.keep_texts(label, cleaned)
+    if label.counted:
         slots.count(fresh)
-    return label
+    return label, answered
+
+
+def _submit(assignment: Assignment, at: datetime) -> tuple[Assignment, dict[str, Any]]:
+    """Move an assignment to submitted; as it is stored, with what its label says of that."""
+    if _submit_in_hand(assignment, at):
+        return assignment, {"late": False, "counted": True, "supersedes": None}
+    fresh = slots.locked(assignment.pk)
+    if fresh.state not in ("leased", "expired"):
+        raise NotOpen(phrase("This comparison was already answered or skipped."))
+    holds_slot = fresh.state == "leased"
+    late = not holds_slot or at > fresh.leased_until
+    earlier = _newest(fresh) if fresh.submitted_at else None
+    states.advance(fresh, "submitted", submitted_at=at)
+    counted = holds_slot or slots.take(fresh.comparison_id)
+    return fresh, {"late": late, "counted": counted, "supersedes": earlier}
+
+
+def _submit_in_hand(assignment: Assignment, at: datetime) -> bool:
+    """The usual case, without reading the row again: leased, in time, and answered once."""
+    if assignment.state != "leased" or at > assignment.leased_until:
+        return False
+    untouched = Assignment.objects.filter(pk=assignment.pk, state="leased", submitted_at=None)
+    return bool(untouched.update(state="submitted", submitted_at=at))
 
 
 def _append(assignment: Assignment, **fields: Any) -> Label:
@@ -178,7 +335,6 @@ def _append(assignment: Assignment, **fields: Any) -> Label:
         assignment=assignment,
         comparison=comparison,
         rater=assignment.rater,
-        guideline_version_id=comparison.campaign.guideline_id,
         source=assignment.rater.kind,
         order=assignment.order,
         **fields,
@@ -189,9 +345,9 @@ def _question(assignment: Assignment, shown: QuestionVersion | None) -> Question
     campaign = assignment.comparison.campaign
     question = shown or campaign.question
     if question is None:
-        raise InvalidAnswer("This campaign asks no question yet.")
+        raise InvalidAnswer(phrase("This campaign asks no question yet."))
     if question.campaign_id != campaign.pk:
-        raise InvalidAnswer("That question is another campaign's.")
+        raise InvalidAnswer(phrase("That question is another campaign's."))
     return question
 
 
@@ -199,25 +355,39 @@ def _newest(assignment: Assignment) -> Label | None:
     return assignment.labels.order_by("-id").first()
 
 
+def _check_may_return(card: Assignment, now: datetime) -> None:
+    """Whoever wants to read no more of something does not get it back by a key."""
+    limits = boundaries.of(card.rater, card.comparison.campaign, now)
+    if limits and not limits.consented:
+        raise NotOpen(phrase("Agree to the content warning first: your answers stay until then."))
+    if limits and not limits.allow(card.comparison.prompt):
+        raise NotOpen(
+            phrase("You want to see no more of that kind: your answer to it stays as it is.")
+        )
+
+
 def _reopen(assignment: Assignment, now: datetime) -> None:
     answer = _newest(assignment) if assignment.state == "submitted" else None
     if answer is not None:
         _withdraw(assignment, answer, now)
-    holds_slot = bool(answer and answer.counted) or slots.take(assignment.comparison)
+        seats.hold(assignment.rater_id, assignment.campaign_id, more=-1)
+    holds_slot = bool(answer and answer.counted) or slots.take(assignment.comparison_id)
     if answer is not None and answer.counted:
         slots.uncount(assignment)
-    ends = leases.until(assignment.comparison.campaign, now)
+    ends = leases.ends_of(assignment.comparison, now)
     states.advance(assignment, "leased", leased_until=ends, skip_reason="")
     if not holds_slot:
         states.advance(assignment, "expired", leased_until=now)
 
 
 def _withdraw(assignment: Assignment, answer: Label, now: datetime) -> None:
+    written.take_back(answer)
     _append(
         assignment,
         kind="withdrawn",
         supersedes=answer,
         question_version=answer.question_version,
+        guideline_version_id=answer.guideline_version_id,
         counted=False,
         idempotency_key=uuid.uuid4(),
         body_sha256=_sha256({"withdraws": str(answer.public_id)}),

@@ -1,4 +1,4 @@
-"""Handing out comparisons: one open lease at a time for a rater, never more than there are slots.
+"""Handing out comparisons: a card in hand and two ahead, never more than there are slots.
 
 A lease is advice: a label that comes after its end is kept (see labels.record_label).
 """
@@ -6,52 +6,174 @@ A lease is advice: a label that comes after its end is kept (see labels.record_l
 from __future__ import annotations
 
 import random
+import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
-from labeling import slots
-from labeling.models import Assignment, Campaign, Comparison, User
+from labeling import boundaries, seats, slots
+from labeling.boundaries import Limits
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Comparison,
+    ComparisonCompletion,
+    User,
+)
+from labeling.questions import live
 from models_runtime import states
+from models_runtime.phrases import phrase
 
+MOST = 3  # live leases of a rater in a campaign: the card in hand, and two ahead of it
+# A pair of a talk is its rater's until the talk ends: nobody else may have it.
+TALK = timedelta(days=36_500)
+LOOK_BACK = 20  # expired cards of a rater that may come back to them
 _draw = random.SystemRandom()  # a side that could be predicted would not be blind
+
+
+class NoCards(ValueError):
+    """The campaign's raters talk with models: it has no cards to hand out."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What a rater has after an act: the next card (None when there is none now), whether it is
+    the first time, and how many answers they gave in the campaign."""
+
+    card: Assignment | None
+    answered: int
+    is_new: bool = False
 
 
 def claim_next(
     *,
     rater: User,
     campaign: Campaign,
+    have: Collection[uuid.UUID] = (),
     now: datetime | None = None,
-    besides: Assignment | None = None,
 ) -> Assignment | None:
     """The next comparison for rater, leased; None when there is nothing for them now.
 
-    What they hold already comes first, then what they let expire while it still needs labels.
-    ``besides`` is a card in hand that should not be handed out again (for prefetching the one
-    after it).
+    What they hold already comes first, the oldest before the others, then what they let expire
+    while it still needs labels. ``have`` are public ids of cards that their browser shows or
+    keeps: these are not handed out again, and are leased again when they had expired. Nobody
+    holds more than MOST leases.
     """
-    now = now or timezone.now()
+    return hand(rater=rater, campaign=campaign, have=have, now=now).card
+
+
+def hand(
+    *,
+    rater: User,
+    campaign: Campaign,
+    have: Collection[uuid.UUID] = (),
+    now: datetime | None = None,
+) -> Hand:
+    """claim_next, with what else the page says. Both raise NoCards."""
+    if _is_talk(campaign):
+        raise NoCards(phrase("This campaign hands out no cards: its raters talk with models."))
     with transaction.atomic():
-        # Two tabs of one rater claim one after the other, so that both get the same card.
-        User.objects.select_for_update(no_key=True).only("pk").get(pk=rater.pk)
-        return _held(rater, campaign, now, besides) or _lease_new(rater, campaign, now)
+        answered = seats.hold(rater.pk, campaign.pk)
+        return hand_within(rater, campaign, answered, have=have, now=now)
+
+
+def hand_within(
+    rater: User,
+    campaign: Campaign,
+    answered: int,
+    *,
+    have: Collection[uuid.UUID] = (),
+    now: datetime | None = None,
+    wait: bool = True,
+    after: Comparison | None = None,
+) -> Hand:
+    """The same inside a transaction that holds the rater's seat. Without ``wait`` (in one that
+    holds a comparison too, and must not wait for a second) it may find nothing although
+    something is left. ``after`` is the comparison that they just answered."""
+    now = now or timezone.now()
+    limits = boundaries.of(rater, campaign, now)
+    if (limits and not limits.consented) or _is_talk(campaign):
+        return Hand(None, answered)
+    held = _held(rater, campaign, have, limits)
+    ends = until(campaign, now)
+    live = [card for card in held if card.state == "leased"]
+    for card in live:
+        if card.public_id not in have and _prolong(card, ends):
+            return Hand(_whole(card.pk), answered)
+    room = 0 if limits and limits.resumes_at else MOST - len(live)
+    expired = [card for card in held if card.state == "expired"][:room]
+    if expired and not wait:
+        return Hand(None, answered)
+    for card in expired:
+        if not _lease_again(card, ends):
+            continue
+        if card.public_id not in have:
+            return Hand(_whole(card.pk), answered)
+        room, wait = room - 1, False
+        break
+    unless = boundaries.unless_left(limits)
+    first = room and slots.take_first(campaign, rater, wait=wait, unless=unless, after=after)
+    new = _lease(*first, rater, campaign, now) if first else None
+    return Hand(new, answered, is_new=True)
 
 
 def renew(assignment: Assignment, *, now: datetime | None = None) -> bool:
-    """Give the rater the whole lease again. False when it had expired and others took its slot,
-    or when the assignment is no longer open."""
+    """Give the rater the whole lease again. False when it had expired and others took its slot
+    or its rater holds as many as may be, when the assignment is no longer open, and when its
+    rater may not be shown it any more: what they gave back stays given back."""
+    now = now or timezone.now()
+    limits = boundaries.of(assignment.rater, assignment.campaign, now)
+    if limits and not limits.may_see(assignment.comparison.prompt):
+        return False
+    ends = ends_of(assignment.comparison, now)
+    if _prolong(assignment, ends):
+        return True
+    if limits and limits.resumes_at:
+        return False
     with transaction.atomic():
-        return _renew(assignment, now or timezone.now())
+        seats.hold(assignment.rater_id, assignment.campaign_id)
+        return _live(assignment).count() < MOST and _lease_again(assignment, ends)
+
+
+def release(assignment: Assignment) -> None:
+    """Give a card back that is not being read: its slot is free at once. It comes back to its
+    rater while it needs labels; an answer to it is kept as late. Repeating it changes nothing,
+    and neither does giving back a talk's pair, which ends with its talk."""
+    with transaction.atomic():
+        fresh = slots.locked(assignment.pk)
+        if fresh.comparison.conversation_id is None:
+            _expire(fresh)
+
+
+def make_room_for(assignment: Assignment) -> None:
+    """Give back the newest of what its rater holds besides it, down to MOST leases in all."""
+    others = _live(assignment).exclude(pk=assignment.pk)
+    for ahead in others.order_by("id")[MOST - 1 :]:
+        release(ahead)
+
+
+def _live(assignment: Assignment) -> QuerySet[Assignment]:
+    """The cards that its rater holds in its campaign."""
+    return Assignment.objects.filter(
+        rater=assignment.rater_id,
+        campaign=assignment.campaign_id,
+        state="leased",
+        comparison__conversation=None,
+    )
 
 
 def release_expired(now: datetime | None = None) -> int:
     """Give back the slots of leases that are over. Returns how many."""
     now = now or timezone.now()
-    over = Assignment.objects.filter(state="leased", leased_until__lt=now)
+    over = Assignment.objects.filter(
+        state="leased", leased_until__lt=now, comparison__conversation=None
+    )
     return sum(_release(assignment, now) for assignment in list(over.only("pk")))
 
 
@@ -60,9 +182,17 @@ def until(campaign: Campaign, now: datetime) -> datetime:
     return now + timedelta(seconds=campaign.lease_seconds)
 
 
+def ends_of(comparison: Comparison, now: datetime) -> datetime:
+    """The same for a comparison that may be a talk's."""
+    return until(comparison.campaign, now) if comparison.conversation_id is None else now + TALK
+
+
 def draw_order(completion_ids: list[int], earlier: Iterable[list[int]] = ()) -> list[int]:
     """A display order. The completion shown first to the fewest earlier raters of the same
-    comparison comes first, so that sides balance; everything else is drawn."""
+    comparison comes first, so that sides balance; everything else is drawn. A card may have
+    none."""
+    if not completion_ids:
+        return []
     times_first = Counter(order[0] for order in earlier)
     fewest = min(times_first[pk] for pk in completion_ids)
     first = _draw.choice([pk for pk in completion_ids if times_first[pk] == fewest])
@@ -71,85 +201,134 @@ def draw_order(completion_ids: list[int], earlier: Iterable[list[int]] = ()) -> 
     return [first, *rest]
 
 
-def _open_to(rater: User, campaign: Campaign, prefix: str = "") -> Q:
-    """Comparisons that rater may answer now, seen through ``prefix``."""
-    fits = {"campaign": campaign, "campaign__state": "open", "state": "open"}
-    if rater.kind != "person":
-        fits["audience"] = "any"
-    collecting = {"iteration__state": "collecting", "iteration__paused_at__isnull": True}
-    running = Q(**{f"{prefix}iteration__isnull": True}) | Q(
-        **{prefix + name: value for name, value in collecting.items()}
-    )
-    return running & Q(**{prefix + name: value for name, value in fits.items()})
+def one_at_a_time(rater: User) -> None:
+    """Hold the rater until the transaction ends."""
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=rater.pk)
+
+
+def _is_talk(campaign: Campaign) -> bool:
+    return campaign.question is not None and live.of(campaign.question.parts) is not None
 
 
 def _held(
-    rater: User, campaign: Campaign, now: datetime, besides: Assignment | None
-) -> Assignment | None:
-    """A card this rater has had and not finished, its lease renewed."""
-    unfinished = Q(state="leased") | Q(state="expired", comparison__slots_left__gt=0)
+    rater: User, campaign: Campaign, have: Collection[uuid.UUID], limits: Limits | None
+) -> list[Assignment]:
+    """What this rater holds, the oldest first; then what they let expire and others left, first
+    what the browser keeps. Of what expired only the newest are looked at."""
     rows = Assignment.objects.filter(
-        unfinished,
-        _open_to(rater, campaign, "comparison__"),
         rater=rater,
-        state__in=("leased", "expired"),  # for the index: the OR above reads all they ever did
+        campaign=campaign,
+        state__lte="leased",  # "expired" too, and as a range the index gives them in order
+    ).only("public_id", "state", "comparison_id")
+    newest = list(rows.order_by("-state", "-id")[: MOST + LOOK_BACK])
+    known = all(card.state == "leased" and card.public_id in have for card in newest)
+    if newest and not (known and len(newest) < MOST):
+        newest = _that_are_open(newest, rater, limits)
+    return sorted(newest, key=lambda card: (card.public_id not in have, card.pk))
+
+
+def _that_are_open(
+    cards: list[Assignment], rater: User, limits: Limits | None
+) -> list[Assignment]:
+    """Those whose comparison its rater may answer now."""
+    collects = Q(iteration=None) | Q(iteration__state="collecting", iteration__paused_at=None)
+    rows = Comparison.objects.filter(
+        collects,
+        pk__in=[card.comparison_id for card in cards],
+        state="open",
+        campaign__state="open",
+        conversation=None,
     )
-    if besides is not None:
-        rows = rows.exclude(pk=besides.pk)
-    # "leased" sorts after "expired", and comes first.
-    for assignment in rows.select_related(
-        "comparison__campaign__question", "comparison__prompt"
-    ).order_by("-state", "id"):
-        if _renew(assignment, now):
-            return assignment
-    return None
+    if rater.kind != "person":
+        rows = rows.filter(audience="any")
+    if limits and limits.left:
+        met = [row for row in rows.select_related("prompt") if not limits.allow(row.prompt)]
+        rows = rows.exclude(pk__in=[row.pk for row in met])
+    slots_left = dict(rows.values_list("pk", "slots_left"))
+    return [
+        card
+        for card in cards
+        if slots_left.get(card.comparison_id, 0) > 0
+        or (card.state == "leased" and card.comparison_id in slots_left)
+    ]
 
 
-def _renew(assignment: Assignment, now: datetime) -> bool:
-    ends = until(assignment.comparison.campaign, now)
-    if Assignment.objects.filter(pk=assignment.pk, state="leased").update(leased_until=ends):
-        assignment.state, assignment.leased_until = "leased", ends
-        return True
-    fresh = slots.locked(assignment)
-    if fresh.state != "expired" or not slots.take(fresh.comparison):
+def _prolong(assignment: Assignment, ends: datetime) -> bool:
+    rows = Assignment.objects.filter(pk=assignment.pk, state="leased")
+    return bool(rows.update(leased_until=ends))
+
+
+def _lease_again(assignment: Assignment, ends: datetime) -> bool:
+    """Lease an expired card, if its comparison has a slot to spare."""
+    try:
+        states.advance(assignment, "leased", where=Q(state="expired"), leased_until=ends)
+    except states.StaleState:
         return False
-    states.advance(assignment, "leased", leased_until=ends)
-    return True
+    if slots.take(assignment.comparison_id):
+        return True
+    states.advance(assignment, "expired")
+    return False
 
 
-def _lease_new(rater: User, campaign: Campaign, now: datetime) -> Assignment | None:
-    had = Assignment.objects.filter(comparison=OuterRef("pk"), rater=rater)
-    queue = (
-        Comparison.objects.filter(_open_to(rater, campaign), ~Exists(had), slots_left__gt=0)
-        .select_related("campaign__question", "prompt")
-        .order_by("-priority", "shuffle", "id")
+def _whole(pk: int) -> Assignment:
+    """A card with all that is shown of it, but for its texts."""
+    rows = Assignment.objects.select_related(
+        "rater", "comparison__campaign__question", "comparison__prompt", "comparison__iteration"
     )
-    # Each lost race means that somebody else got a slot, so this ends.
-    while (comparison := queue.first()) and not slots.take(comparison):
-        pass
-    return _insert(comparison, rater, now) if comparison else None
+    return rows.get(pk=pk)
 
 
-def _insert(comparison: Comparison, rater: User, now: datetime) -> Assignment:
-    earlier: list[list[int]] = []
-    if comparison.overlap > 1:
-        live = comparison.assignments.filter(state__in=("leased", "submitted"))
-        earlier = list(live.values_list("order", flat=True))
-    ids = list(comparison.items.values_list("completion_id", flat=True))
-    return Assignment.objects.create(
+def _lease(
+    comparison_id: int, alone: bool, rater: User, campaign: Campaign, now: datetime
+) -> Assignment:
+    """A card of a comparison whose slot was just taken, with all that is shown of it."""
+    items = list(_items(comparison_id, alone))
+    comparison = items[0].comparison if items else _without_items(comparison_id)
+    comparison.campaign = campaign
+    completions = {item.completion_id: item.completion for item in items}
+    orders = {item.other: item.order for item in items if not alone and item.other}
+    assignment = Assignment.objects.create(
         comparison=comparison,
         rater=rater,
-        order=draw_order(ids, earlier),
+        campaign=campaign,
+        order=draw_order(list(completions), orders.values()),
         leased_at=now,
-        leased_until=until(comparison.campaign, now),
+        leased_until=until(campaign, now),
     )
+    assignment.completions = completions
+    return assignment
+
+
+def _items(comparison_id: int, alone: bool) -> QuerySet[ComparisonCompletion, Any]:
+    """A comparison's completions, with its prompt and iteration, and where others have it too,
+    once for each of them with the order they see: all in one query."""
+    rows = ComparisonCompletion.objects.filter(comparison=comparison_id).order_by()
+    rows = rows.select_related("completion", "comparison__prompt", "comparison__iteration")
+    if alone:
+        return rows
+    others = FilteredRelation(
+        "comparison__assignments",
+        condition=Q(comparison__assignments__state__in=("leased", "submitted")),
+    )
+    return rows.annotate(others=others, other=F("others__id"), order=F("others__order"))
+
+
+def _without_items(comparison_id: int) -> Comparison:
+    return Comparison.objects.select_related("prompt", "iteration").get(pk=comparison_id)
 
 
 def _release(assignment: Assignment, now: datetime) -> int:
     with transaction.atomic():
-        fresh = slots.locked(assignment)
+        fresh = slots.locked(assignment.pk)
         if fresh.state != "leased" or fresh.leased_until >= now:
             return 0  # renewed or answered since it was found
-        states.advance(fresh, "expired")
-        slots.give_back(fresh.comparison)
-        return 1
+        return _expire(fresh)
+
+
+def _expire(assignment: Assignment) -> int:
+    """End a locked assignment's lease."""
+    if assignment.state != "leased":
+        return 0
+    states.advance(assignment, "expired")
+    slots.give_back(assignment.comparison)
+    return 1

@@ -6,24 +6,31 @@ Ids in these tables never reach a rater: an Assignment has a random public id of
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from labeling import lifecycles
-from models_runtime.models import Checkpoint, Job, Project
+from labeling.parts_field import PartsField
+from models_runtime.models import Checkpoint, Endpoint, Job, Project
+from models_runtime.phrase_fields import SaidCharField, SaidTextField
 from models_runtime.states import choices
+
+TALK_WAITS = timedelta(hours=24)  # for a rater who left it open; then it is closed as abandoned
 
 
 class User(AbstractUser):
     """Somebody or something that signs in or labels. Erasing empties this row and keeps it."""
 
     KINDS: ClassVar = [
-        ("person", "person"),
-        ("program", "program"),
-        ("simulated", "simulated rater"),
+        ("person", _("person")),
+        ("program", _("program")),
+        ("simulated", _("simulated rater")),
     ]
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=12, choices=KINDS, default="person")
@@ -35,7 +42,7 @@ class User(AbstractUser):
 class Membership(models.Model):
     """One role of one user in one project."""
 
-    ROLES: ClassVar = [("rater", "rater"), ("lead", "lead"), ("researcher", "researcher")]
+    ROLES: ClassVar = [("rater", _("rater")), ("lead", _("lead")), ("researcher", _("researcher"))]
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=12, choices=ROLES)
@@ -65,6 +72,13 @@ class Campaign(models.Model):
     gate = models.JSONField(default=dict)
     # Whether simulated raters of the demo world may be asked: only where prompts are of it.
     demo_world = models.BooleanField(default=False)
+    # Care for raters, in force where there is a warning: what they may meet, whether they say yes
+    # to it first, whether texts are veiled until asked for, and how many such cards a day (of all
+    # campaigns with a warning) are the most; 0 sets no limit.
+    content_warning = models.TextField(blank=True)
+    needs_consent = models.BooleanField(default=False)
+    veiled = models.BooleanField(default=False)
+    daily_cards = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -75,14 +89,14 @@ class QuestionVersion(models.Model):
     """What is asked. A label keeps the version it answered."""
 
     DIRECTIONS: ClassVar = [
-        ("chosen", "the chosen completion is better for training"),
-        ("rejected", "the chosen completion is worse for training (a red team picks harm)"),
+        ("chosen", _("the chosen completion is better for training")),
+        ("rejected", _("the chosen completion is worse for training (a red team picks harm)")),
     ]
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="questions")
     number = models.PositiveIntegerField()
     text = models.CharField(max_length=500)
     # {KEY: {"type": "pairwise", "scale": "llama2", ...}}: instruments combine in one form.
-    parts = models.JSONField()
+    parts = PartsField()
     trains_on = models.CharField(max_length=10, choices=DIRECTIONS, default="chosen")
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -133,7 +147,7 @@ class PromptSet(models.Model):
 class Prompt(models.Model):
     """A conversation up to the turn a model answers. Held out for evaluation by ``item``."""
 
-    SPLITS: ClassVar = [("train", "train"), ("heldout", "held out")]
+    SPLITS: ClassVar = [("train", _("train")), ("heldout", _("held out"))]
     prompt_set = models.ForeignKey(PromptSet, models.PROTECT, related_name="prompts")
     messages = models.JSONField()
     messages_sha256 = models.CharField(max_length=64)
@@ -151,10 +165,21 @@ class Prompt(models.Model):
         "Completion", models.PROTECT, null=True, related_name="next_turns"
     )
     import_batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True)
+    # The rater who wrote it took it back: it is asked no more, and stays where it was asked.
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["prompt_set", "messages_sha256"], name="prompt_once")
+        ]
+        indexes = [
+            models.Index(fields=["item"], name="prompt_item"),
+            # How many of each category raters have written, which every card of theirs shows.
+            models.Index(
+                fields=["prompt_set", "category"],
+                condition=models.Q(source="written", withdrawn_at=None),
+                name="prompt_written",
+            ),
         ]
 
 
@@ -170,7 +195,7 @@ class Iteration(models.Model):
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
     forked_from = models.ForeignKey("self", models.PROTECT, null=True, related_name="forks")
     failed_from = models.CharField(max_length=12, blank=True)
-    error = models.TextField(blank=True)
+    error = SaidTextField(blank=True)
     paused_at = models.DateTimeField(null=True)
     # Whoever moved this ahead of now may take the next step; expires if they die in it.
     step_until = models.DateTimeField(null=True)
@@ -196,7 +221,7 @@ class IterationEvent(models.Model):
     actor = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     from_state = models.CharField(max_length=12, blank=True)
     to_state = models.CharField(max_length=12)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = SaidCharField(max_length=500, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
 
@@ -232,6 +257,7 @@ class Completion(models.Model):
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="completions")
     batch = models.ForeignKey(SamplingBatch, models.PROTECT, null=True, related_name="completions")
     checkpoint = models.ForeignKey(Checkpoint, models.PROTECT, null=True, related_name="+")
+    endpoint = models.ForeignKey(Endpoint, models.PROTECT, null=True, related_name="+")
     source = models.CharField(max_length=100, default="sampled")
     sampler_index = models.PositiveSmallIntegerField(default=0)
     sample_index = models.PositiveSmallIntegerField(default=0)
@@ -261,14 +287,102 @@ class Completion(models.Model):
         ]
 
 
-class Conversation(models.Model):
-    """A rater's talk with one or two models; its turns are comparisons."""
+def waits_until() -> datetime:
+    """Until when a talk that is begun or gone on with now waits for its rater."""
+    return timezone.now() + TALK_WAITS
 
+
+class Conversation(models.Model):
+    """A rater's talk with one or two models: a conversation, an arena or a red team's session.
+
+    It keeps the question that it was begun under, and it is over when ``ended_at`` is set. Names
+    are shown from ``revealed_at`` on, and what was said before that cannot be taken back.
+    """
+
+    LEAVE_REASONS: ClassVar = [
+        ("cannot_judge", _("I cannot judge this")),
+        ("language", _("Not my language")),
+        ("broken", _("Something here is broken")),
+        ("uncomfortable", _("I would rather not read this")),
+    ]
+    END_REASONS: ClassVar = [*LEAVE_REASONS, ("abandoned", _("Nobody came back to it"))]
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="conversations")
-    rater = models.ForeignKey(User, models.PROTECT, related_name="+")
+    rater = models.ForeignKey(User, models.PROTECT, related_name="conversations")
+    question = models.ForeignKey(QuestionVersion, models.PROTECT, null=True, related_name="+")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    goal = models.CharField(max_length=500, blank=True)  # what a red team tries to bring about
+    # Who answers, by the reply's position: [{"checkpoint": id} or {"endpoint": id}, ...].
+    speakers = models.JSONField(default=list)
+    # The reply that the next turn follows, once the pair before it is judged.
+    continues = models.ForeignKey(Completion, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    deadline = models.DateTimeField(null=True)  # when a timed session takes no more turns
+    finished_at = models.DateTimeField(null=True)  # no more turns: only the rating is left
+    # Until when it waits for its rater, who renews this with all they do in it and by looking.
+    held_until = models.DateTimeField(default=waits_until)
     ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=20, choices=END_REASONS, blank=True)  # or none
+    revealed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "rater"],
+                condition=models.Q(ended_at=None),
+                name="conversation_one_open",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["held_until"],
+                condition=models.Q(ended_at=None),
+                name="conversation_held_until",
+            )
+        ]
+
+
+class Turn(models.Model):
+    """What a rater said in a conversation, once: the key makes a repeated request the same."""
+
+    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="turns")
+    number = models.PositiveSmallIntegerField()  # from 0
+    idempotency_key = models.UUIDField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "number"], name="turn_once"),
+            models.UniqueConstraint(
+                fields=["conversation", "idempotency_key"], name="turn_key_once"
+            ),
+        ]
+
+
+class Reply(models.Model):
+    """A completion that somebody waits for. Who writes it holds ``token`` until
+    ``leased_until``; whoever takes it over after that begins it anew."""
+
+    turn = models.ForeignKey(Turn, models.PROTECT, related_name="replies")
+    position = models.PositiveSmallIntegerField()  # canonical: of the model, never of the side
+    completion = models.OneToOneField(Completion, models.PROTECT, related_name="reply")
+    token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    asked_at = models.DateTimeField(default=timezone.now)
+    heard_at = models.DateTimeField(null=True)  # the newest piece of text
+    settled_at = models.DateTimeField(null=True)  # done, or failed until it is asked for again
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["turn", "position"], name="reply_position_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["asked_at", "id"],
+                condition=models.Q(settled_at=None),
+                name="reply_waiting",
+            )
+        ]
 
 
 class Comparison(models.Model):
@@ -278,7 +392,7 @@ class Comparison(models.Model):
     """
 
     TRANSITIONS = lifecycles.COMPARISON
-    AUDIENCES: ClassVar = [("any", "anyone"), ("person", "people only")]
+    AUDIENCES: ClassVar = [("any", _("anyone")), ("person", _("people only"))]
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="comparisons")
     iteration = models.ForeignKey(Iteration, models.PROTECT, null=True, related_name="comparisons")
     prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="comparisons")
@@ -337,14 +451,19 @@ class Assignment(models.Model):
 
     TRANSITIONS = lifecycles.ASSIGNMENT
     SKIP_REASONS: ClassVar = [
-        ("cannot_judge", "I cannot judge this"),
-        ("language", "Not my language"),
-        ("broken", "The card is broken"),
-        ("uncomfortable", "I would rather not read this"),
+        ("cannot_judge", _("I cannot judge this")),
+        ("language", _("Not my language")),
+        ("broken", _("The card is broken")),
+        ("uncomfortable", _("I would rather not read this")),
     ]
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    comparison = models.ForeignKey(Comparison, models.PROTECT, related_name="assignments")
-    rater = models.ForeignKey(User, models.PROTECT, related_name="assignments")
+    # No indexes of their own: those below begin with the same columns.
+    comparison = models.ForeignKey(
+        Comparison, models.PROTECT, related_name="assignments", db_index=False
+    )
+    rater = models.ForeignKey(User, models.PROTECT, related_name="assignments", db_index=False)
+    # The comparison's, here so that what a rater does next is found without a join.
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="+", db_index=False)
     occasion = models.PositiveSmallIntegerField(default=0)  # above 0 only for hidden repeats
     state = models.CharField(max_length=10, choices=choices(TRANSITIONS), default="leased")
     order = models.JSONField()
@@ -360,9 +479,35 @@ class Assignment(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["rater", "state", "id"]),
-            models.Index(fields=["state", "leased_until"]),
+            models.Index(fields=["rater", "campaign", "state", "id"], name="assignment_in_hand"),
+            models.Index(
+                fields=["rater", "campaign", "submitted_at", "id"],
+                condition=models.Q(submitted_at__isnull=False),
+                name="assignment_recent",
+            ),
+            models.Index(
+                fields=["leased_until"],
+                condition=models.Q(state="leased"),
+                name="assignment_leased_until",
+            ),
+            models.Index(fields=["rater", "leased_at"]),
         ]
+
+    @cached_property
+    def completions(self) -> dict[int, Completion]:
+        """The completions that it shows, by id."""
+        return Completion.objects.in_bulk(self.order)
+
+
+class Seat(models.Model):
+    """One rater at work in one campaign, with what is counted there and not counted again."""
+
+    rater = models.ForeignKey(User, models.PROTECT, related_name="seats", db_index=False)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="seats")
+    answered = models.PositiveIntegerField(default=0)  # assignments in state submitted
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rater", "campaign"], name="seat_once")]
 
 
 class Label(models.Model):
@@ -372,12 +517,15 @@ class Label(models.Model):
     supersedes it and it is not a withdrawal.
     """
 
-    KINDS: ClassVar = [("answer", "answer"), ("withdrawn", "withdrawn")]
+    KINDS: ClassVar = [("answer", _("answer")), ("withdrawn", _("withdrawn"))]
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=10, choices=KINDS, default="answer")
     assignment = models.ForeignKey(Assignment, models.DO_NOTHING, related_name="labels")
-    comparison = models.ForeignKey(Comparison, models.DO_NOTHING, related_name="labels")
-    rater = models.ForeignKey(User, models.DO_NOTHING, related_name="labels")
+    # No indexes of their own: those below begin with the same columns.
+    comparison = models.ForeignKey(
+        Comparison, models.DO_NOTHING, related_name="labels", db_index=False
+    )
+    rater = models.ForeignKey(User, models.DO_NOTHING, related_name="labels", db_index=False)
     supersedes = models.OneToOneField(
         "self", models.DO_NOTHING, null=True, related_name="superseded_by"
     )
@@ -411,8 +559,22 @@ class RaterText(models.Model):
     rater = models.ForeignKey(User, models.PROTECT, related_name="texts")
     part = models.CharField(max_length=60)
     text = models.TextField(blank=True)
+    # That is made of the part's texts; here so that whoever else wrote it is found by an index.
+    prompt = models.ForeignKey(Prompt, models.PROTECT, null=True, related_name="+")
     erased_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+
+class Boundary(models.Model):
+    """What a rater agreed to see in a campaign with a content warning, and what they left."""
+
+    rater = models.ForeignKey(User, models.CASCADE, related_name="boundaries")
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="boundaries")
+    consented_at = models.DateTimeField(null=True)  # null: not yet, or taken back
+    left = models.JSONField(default=list)  # categories and tags of prompts, by name
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rater", "campaign"], name="boundary_once")]
 
 
 class Flag(models.Model):
@@ -420,10 +582,10 @@ class Flag(models.Model):
     comparison out of default exports."""
 
     CODES: ClassVar = [
-        ("unsafe", "Unsafe content"),
-        ("broken", "Broken or garbled"),
-        ("personal_data", "Personal data"),
-        ("language", "Not my language"),
+        ("unsafe", _("Unsafe content")),
+        ("broken", _("Broken or garbled")),
+        ("personal_data", _("Personal data")),
+        ("language", _("Not my language")),
     ]
     assignment = models.ForeignKey(Assignment, models.PROTECT, related_name="flags")
     comparison = models.ForeignKey(Comparison, models.PROTECT, related_name="flags")
@@ -447,6 +609,8 @@ class Snapshot(models.Model):
     manifest = models.JSONField(default=dict)
     counts = models.JSONField(default=dict)
     replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="replaced_by")
+    # When somebody whose words its files hold was erased (remains.py): they never change.
+    holds_erased_since = models.DateTimeField(null=True)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -20,14 +20,16 @@ from labeling.imports.shapes import BadRow, PromptRow
 from labeling.models import Campaign, ImportBatch, Prompt, PromptSet, User
 from models_runtime import audit, states
 from models_runtime.jobdir import sha256_of
+from models_runtime.phrases import phrase, together
 
 CHUNK = 500
 SHOWN_PROBLEMS = 50
 KIND = "prompts"
-OF_ANOTHER_WORLD = (
+OF_ANOTHER_WORLD = phrase(
     "This campaign is judged by the demo world, which knows its own prompts only: make a new "
     "campaign for yours."
 )
+STOPPED = phrase("Reading stopped there.")
 ABANDONED_AFTER = timedelta(hours=6)
 
 
@@ -37,7 +39,14 @@ class Problem:
     sentence: str
 
     def __str__(self) -> str:
-        return f"Line {self.line}: {self.sentence}" if self.line else self.sentence
+        return str(self.said)
+
+    @property
+    def said(self) -> str:
+        """The sentence with its line, for a page to translate."""
+        if not self.line:
+            return self.sentence
+        return phrase("Line %(line)s: %(sentence)s", line=self.line, sentence=self.sentence)
 
 
 @dataclass
@@ -128,7 +137,7 @@ def _rows(path: Path, name: str) -> Iterator[tuple[int, list[PromptRow] | Fault,
         try:
             yield line, shapes.prompts(raw, name), set(raw)
         except BadRow as error:
-            yield line, Fault(str(error)), set()
+            yield line, Fault(error.args[0]), set()
 
 
 def _checked(campaign: Campaign, path: Path, name: str) -> Report:
@@ -138,14 +147,14 @@ def _checked(campaign: Campaign, path: Path, name: str) -> Report:
         report.counts["lines"] += 1
         ignored |= keys - shapes.KNOWN
         if isinstance(found, Fault):
-            last = " Reading stopped there." if found.last else ""
-            report.problem(line, found.sentence + last)
+            pieces = [found.sentence, *([STOPPED] if found.last else [])]
+            report.problem(line, together(" ", pieces))
             continue
         for row in found:
             seen.add(line, row, report)
     seen.compare_with_campaign(report)
     if not report.counts["lines"]:
-        report.problem(0, "The file holds no prompts.")
+        report.problem(0, phrase("The file holds no prompts."))
     report.ignored = sorted(ignored)
     return report
 
@@ -165,7 +174,15 @@ class _Seen:
         if row.split_given or row.item != row.sha256:
             split, first = self.items.setdefault(row.item, (row.split, line))
             if split != row.split:
-                report.problem(line, f"Its item is {row.split} here but {split} on line {first}.")
+                report.problem(
+                    line,
+                    phrase(
+                        "Its item is %(split)s here but %(other)s on line %(first)s.",
+                        split=row.split,
+                        other=split,
+                        first=first,
+                    ),
+                )
         if digest in self.conversations:
             report.counts["duplicates"] += 1
             return
@@ -181,7 +198,10 @@ class _Seen:
             stored = Prompt.objects.filter(prompt_set__campaign=self.campaign, item__in=chunk)
             for item, split in stored.values_list("item", "split").distinct():
                 if split != chunk[item][0]:
-                    report.problem(chunk[item][1], f"Its item is {split} in the campaign already.")
+                    report.problem(
+                        chunk[item][1],
+                        phrase("Its item is %(split)s in the campaign already.", split=split),
+                    )
 
     def _count_pending(self, report: Report) -> None:
         stored = Prompt.objects.filter(
@@ -226,7 +246,9 @@ def _import(
 def _usable(path: Path, name: str) -> Iterator[PromptRow]:
     for line, found, _ in _rows(path, name):
         if isinstance(found, Fault):
-            raise ValueError(f"{name} changed while it was read (line {line}).")
+            raise ValueError(
+                phrase("%(name)s changed while it was read (line %(line)s).", name=name, line=line)
+            )
         yield from found
 
 

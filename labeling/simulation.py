@@ -10,9 +10,8 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable
-from typing import Any
 
-from labeling import labels, leases, questions
+from labeling import labels, leases, simulated_answers
 from labeling.models import (
     Assignment,
     Campaign,
@@ -22,8 +21,10 @@ from labeling.models import (
     QuestionVersion,
     User,
 )
+from labeling.simulated_answers import Seen
 from models_runtime import world
 from models_runtime.jobdir import BadInput, JobDir
+from models_runtime.phrases import of, phrase
 from models_runtime.records import Progress
 from models_runtime.world import SimulatedRater
 
@@ -39,7 +40,7 @@ def run(job: JobDir) -> None:
     config = spec["config"]
     campaign = Campaign.objects.filter(pk=config["campaign"]).first()
     if campaign is None:
-        raise BadInput(f"There is no campaign {config['campaign']}.")
+        raise BadInput(phrase("There is no campaign %(pk)s.", pk=str(config["campaign"])))
 
     def report(done: int) -> None:
         job.check_stop()
@@ -55,7 +56,7 @@ def run(job: JobDir) -> None:
             report=report,
         )
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise BadInput(of(error)) from error
     job.finish({"labels": given})
 
 
@@ -76,10 +77,12 @@ def label_as_simulated(
     prompts are not of the demo world.
     """
     if not campaign.demo_world:
-        raise ValueError("Simulated raters know the demo world only, not this campaign's prompts.")
+        raise ValueError(
+            phrase("Simulated raters know the demo world only, not this campaign's prompts.")
+        )
     question = campaign.question
     if question is None:
-        raise ValueError("The campaign asks no question yet.")
+        raise ValueError(phrase("The campaign asks no question yet."))
     panel = _panel(campaign, raters)
     keys = _keys(request or str(uuid.uuid4()), count)
     given = Label.objects.filter(rater__in=panel, idempotency_key__in=keys)
@@ -141,35 +144,21 @@ def _answer(
 ) -> None:
     item, texts = _shown(card)
     if item not in world.items():
-        raise ValueError(f"Simulated raters know nothing of {item!r}: not of the demo world.")
+        raise ValueError(
+            phrase(
+                "Simulated raters know nothing of %(item)s: not of the demo world.",
+                item=repr(item),
+            )
+        )
     person = SimulatedRater(seed=seed * 1009 + panel.index(card.rater))
-    parts = {
-        name: {"choice": _choice(part, person, item, texts, question.trains_on)}
-        for name, part in question.parts.items()
-    }
+    seen = Seen(person, item, texts, asks_for_worse=question.trains_on == "rejected")
+    parts = simulated_answers.answer(question.parts, seen)
     labels.record_label(
         assignment=card, parts=parts, question=question, idempotency_key=key, layout="simulated"
     )
 
 
-def _choice(
-    part: dict[str, Any], person: SimulatedRater, item: str, texts: list[str], trains_on: str
-) -> str:
-    """The step that the person presses; asked for the worse one, they press for the other."""
-    steps = questions.load(part["type"]).scale(part)
-    tie = next((step.value for step in steps if step.outcome == "tie"), None)
-    rater = SimulatedRater(person.seed, person.sharpness, ties=tie is not None)
-    judged = rater.judge(item, texts[0], texts[1])
-    if judged.preferred is None:
-        assert tie is not None
-        return tie
-    side = judged.preferred if trains_on == "chosen" else 1 - judged.preferred
-    of_side = [step for step in steps if step.position == side]
-    return next(step.value for step in of_side if step.strength in (None, judged.strength))
-
-
 def _shown(card: Assignment) -> tuple[str, list[str]]:
     """What the card is about, and its texts from left to right."""
-    rows = Completion.objects.filter(pk__in=card.order).values_list("pk", "text", "prompt__item")
-    texts = {pk: text for pk, text, _ in rows}
-    return rows[0][2], [texts[pk] for pk in card.order]
+    texts = dict(Completion.objects.filter(pk__in=card.order).values_list("pk", "text"))
+    return card.comparison.prompt.item, [texts[pk] for pk in card.order]

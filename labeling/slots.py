@@ -1,30 +1,99 @@
 """A comparison's counters: slots_left + live leases + counted == overlap, whatever happens.
 
 A leased assignment holds one slot; no other state does. Everything here runs inside the caller's
-transaction. Rows are locked in one order everywhere (assignment, comparison, iteration), so that
-two raters never wait for each other in a circle; SQLite's immediate transactions exclude other
-writers from the start.
+transaction. Rows are locked in one order everywhere (seat, assignment, comparison, iteration), so
+that two raters never wait for each other in a circle; SQLite's immediate transactions exclude
+other writers from the start. What every answer does is written as SQL, the same on SQLite and
+PostgreSQL: Django takes longer to write such a statement than the database to run it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import connection
 from django.db.models import F
 
-from labeling.models import Assignment, Comparison, Iteration
-from models_runtime import states
+from labeling.models import Assignment, Campaign, Comparison, User
 
 
-def locked(assignment: Assignment) -> Assignment:
+def locked(pk: int) -> Assignment:
     """The assignment read anew, with its comparison, both held until the transaction ends."""
     rows = Assignment.objects.select_related(
-        "rater", "comparison__campaign__question", "comparison__iteration"
+        "rater", "comparison__campaign__question", "comparison__conversation"
     )
-    return rows.select_for_update(of=("self", "comparison"), no_key=True).get(pk=assignment.pk)
+    return rows.select_for_update(of=("self", "comparison"), no_key=True).get(pk=pk)
 
 
-def take(comparison: Comparison) -> bool:
+# Which comparison is next for a rater, and its slot taken, in one statement: what was chosen
+# cannot be gone before it is taken. comparison_queue is the index it walks. Nobody is handed a
+# comparison of a talk, which is judged where it is held.
+_TAKE_FIRST = """
+    UPDATE labeling_comparison SET slots_left = slots_left - 1 WHERE id = (
+        SELECT c.id FROM labeling_comparison c
+        JOIN labeling_campaign g ON g.id = c.campaign_id AND g.state = 'open'
+        LEFT JOIN labeling_iteration i ON i.id = c.iteration_id
+        WHERE c.campaign_id = %s AND c.state = 'open' AND c.slots_left > 0
+        AND c.conversation_id IS NULL AND (c.audience = 'any' OR %s)
+        AND (c.iteration_id IS NULL OR (i.state = 'collecting' AND i.paused_at IS NULL))
+        AND NOT EXISTS (
+            SELECT 1 FROM labeling_assignment a WHERE a.comparison_id = c.id AND a.rater_id = %s
+        )
+        {onward} {unless}
+        ORDER BY c.priority DESC, c.shuffle, c.id LIMIT 1 {lock}
+    ) AND slots_left > 0 RETURNING id, slots_left + 1 = overlap
+"""
+# Whoever answers faster than all others leaves what they had before them at the head of the queue,
+# still open: from the place of a comparison that was their next, they go on from there. What was
+# freed behind it since comes at the end; what is more urgent comes first, from the head.
+_ONWARD = """
+    AND c.priority = %s AND c.shuffle >= %s AND NOT EXISTS (
+        SELECT 1 FROM labeling_comparison u WHERE u.campaign_id = %s
+        AND u.state = 'open' AND u.slots_left > 0 AND u.priority > %s
+    )
+"""
+
+
+def take_first(
+    campaign: Campaign,
+    rater: User,
+    *,
+    wait: bool = True,
+    after: Comparison | None = None,
+    unless: tuple[str, list[Any]] = ("", []),
+) -> tuple[int, bool] | None:
+    """Take a slot of the next comparison that rater has not had: its id, and whether no other
+    rater has it; None when there is none.
+    ``unless`` is a further condition in SQL on the comparison c, with its values; ``after`` one
+    that was next for this rater, to be looked on from.
+
+    Without ``wait`` a comparison that somebody else is taking just now is passed over: for a
+    transaction that holds another one already, and must not wait for two.
+    """
+    who = [campaign.pk, rater.kind == "person", rater.pk]
+    if after is not None:
+        place = [after.priority, after.shuffle, campaign.pk, after.priority]
+        if found := _take(who + place, unless, wait, _ONWARD):
+            return found
+    return _take(who, unless, wait)
+
+
+def _take(
+    values: list[Any], unless: tuple[str, list[Any]], wait: bool, onward: str = ""
+) -> tuple[int, bool] | None:
+    lock = ""
+    if connection.features.has_select_for_update:
+        lock = "FOR NO KEY UPDATE OF c" + ("" if wait else " SKIP LOCKED")
+    statement = _TAKE_FIRST.format(lock=lock, unless=unless[0], onward=onward)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values + unless[1])
+        row = cursor.fetchone()
+    return (row[0], bool(row[1])) if row else None
+
+
+def take(comparison_id: int) -> bool:
     """Take one of the free slots. False when somebody else took the last one."""
-    rows = Comparison.objects.filter(pk=comparison.pk, state="open", slots_left__gt=0)
+    rows = Comparison.objects.filter(pk=comparison_id, state="open", slots_left__gt=0)
     return bool(rows.update(slots_left=F("slots_left") - 1))
 
 
@@ -33,31 +102,47 @@ def give_back(comparison: Comparison) -> None:
 
 
 def count(assignment: Assignment) -> None:
-    """Turn the slot that a locked assignment holds into a counted label."""
-    comparison = assignment.comparison
-    counted = comparison.counted + 1
-    if counted == comparison.overlap and comparison.state == "open":
-        states.advance(comparison, "complete", counted=counted)
-    else:
-        Comparison.objects.filter(pk=comparison.pk).update(counted=counted)
-    _tally(assignment, 1)
+    """Turn the slot that an assignment held into a counted label."""
+    _count(assignment, 1)
 
 
 def uncount(assignment: Assignment) -> None:
-    """Turn a locked assignment's counted label back into a slot that it holds."""
+    """Turn an assignment's counted label back into a slot that it holds."""
+    _count(assignment, -1)
+
+
+def discount(comparison: Comparison) -> None:
+    """Take the labels of a comparison that was just discarded out of its iteration's counts."""
+    in_force = comparison.labels.filter(kind="answer", superseded_by__isnull=True, counted=True)
+    for source in in_force.values_list("source", flat=True):
+        _tally(comparison, source, -1)
+
+
+_COUNT = """
+    UPDATE labeling_comparison SET counted = counted + %s, state = CASE
+        WHEN state = 'discarded' THEN state
+        WHEN counted + %s = overlap THEN 'complete' ELSE 'open' END
+    WHERE id = %s RETURNING state
+"""
+_TALLY = {
+    field: f"UPDATE labeling_iteration SET {field} = {field} + %s WHERE id = %s"
+    for field in ("labels_people", "labels_others")
+}
+
+
+def _count(assignment: Assignment, by: int) -> None:
     comparison = assignment.comparison
-    counted = comparison.counted - 1
-    if comparison.state == "complete":
-        states.advance(comparison, "open", counted=counted)
-    else:
-        Comparison.objects.filter(pk=comparison.pk).update(counted=counted)
-    _tally(assignment, -1)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [by, by, comparison.pk])
+        (comparison.state,) = cursor.fetchone()
+    if comparison.state != "discarded":
+        _tally(comparison, assignment.rater.kind, by)
 
 
-def _tally(assignment: Assignment, by: int) -> None:
+def _tally(comparison: Comparison, source: str, by: int) -> None:
     """Keep the iteration's counts, people apart from everything else."""
-    if assignment.comparison.iteration_id is None:
+    if comparison.iteration_id is None:
         return
-    field = "labels_people" if assignment.rater.kind == "person" else "labels_others"
-    rows = Iteration.objects.filter(pk=assignment.comparison.iteration_id)
-    rows.update(**{field: F(field) + by})
+    field = "labels_people" if source == "person" else "labels_others"
+    with connection.cursor() as cursor:
+        cursor.execute(_TALLY[field], [by, comparison.iteration_id])

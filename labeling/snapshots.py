@@ -3,7 +3,11 @@
     labels.jsonl       one row for each label in force, by id, whether it counts or not
     preferences.jsonl  one records.PreferenceRecord for each comparison with a majority, by id;
                        a comparison that tied is there with its tie and no preference
-    manifest.json      rows, sha256 of the two files, what was filtered and dropped and why, how
+    demonstrations.jsonl  one records.Demonstration for each answer that a rater wrote; there is no
+                       such file where nobody wrote one
+    ratings.jsonl      one records.Rated for each completion that was given points or a thumb by
+                       itself; there is no such file where none was
+    manifest.json      rows, sha256 of the files, what was filtered and dropped and why, how
                        many labels are people's and how many simulated, the questions, the code
 
 Built twice from the same labels the files are the same to the byte; their sha256 is their name.
@@ -14,23 +18,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import hmac
 import json
 import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from labeling import aggregation, questions
-from labeling.aggregation import Verdict
-from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion
+from labeling import aggregation, frozen_rows, questions, threads
+from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion, without_erased
 from labeling.models import (
     Campaign,
     Comparison,
@@ -39,22 +42,23 @@ from labeling.models import (
     Flag,
     Iteration,
     Label,
+    RaterText,
     Snapshot,
     User,
 )
+from labeling.pseudonyms import pseudonym
+from labeling.questions import red_team
+from labeling.written import SOURCE as WRITTEN
+from labeling.written import is_erased, is_erased_prompt
 from models_runtime import artifacts, audit
-from models_runtime.records import (
-    FinishReason,
-    PreferenceRecord,
-    SnapshotCompletion,
-    jsonl_line,
-    to_dict,
-    under_system,
-)
+from models_runtime.records import Message, PreferenceRecord, jsonl_line, to_dict
 
 FORMAT = 1
 LABELS, PREFERENCES, MANIFEST = "labels.jsonl", "preferences.jsonl", "manifest.json"
+DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 CHUNK = 200  # comparisons in memory at a time
+RATED = ["counted", "no hidden repeat", "no unresolved flag", "people first", "not erased"]
+SEVERAL_TURNS = "several turns"  # why a vote on whole threads is no pair to train on
 
 
 def freeze(
@@ -136,11 +140,6 @@ def consistent_read() -> Iterator[None]:
             yield
 
 
-def pseudonym(key: str, user: User) -> str:
-    """A rater's name in files: the same in a project, another in every other one."""
-    return hmac.new(key.encode(), user.public_id.bytes, hashlib.sha256).hexdigest()[:32]
-
-
 def _row(
     campaign: Campaign,
     iteration: Iteration | None,
@@ -171,29 +170,38 @@ def _row(
 
 
 def _write(campaign: Campaign, up_to: int | None, folder: Path) -> dict[str, Any]:
-    """Write the two files; the manifest as data."""
+    """Write the files; the manifest as data."""
     labels, by_source = _write_labels(campaign, up_to, folder / LABELS)
-    preferences, comparisons, preferred_by = _write_preferences(
-        campaign, up_to, folder / PREFERENCES
-    )
+    found = _write_judged(campaign, up_to, folder)
+    rows = {LABELS: labels, PREFERENCES: found.preferences}
+    for name, count in ((DEMONSTRATIONS, found.demonstrations), (RATINGS, found.ratings)):
+        if count:
+            rows[name] = count
+        else:
+            (folder / name).unlink()
     return {
         "format": FORMAT,
         "project": campaign.project.slug,
         "campaign": campaign.slug,
         "iteration": up_to,
         "code": code_version(),
-        "rows": {LABELS: labels, PREFERENCES: preferences},
-        "files": {name: artifacts.sha256(folder / name) for name in (LABELS, PREFERENCES)},
+        "rows": rows,
+        "files": {name: artifacts.sha256(folder / name) for name in rows},
         "filters": {
             LABELS: ["in force"],
             PREFERENCES: ["counted", "no hidden repeat", "no unresolved flag", "people first"],
+            DEMONSTRATIONS: ["in force", "no unresolved flag", "people first", "not erased"],
+            **({RATINGS: RATED} if found.ratings else {}),
             "aggregation": aggregation.NAME,
         },
         "counts": {
             "labels": by_source,
             "superseded": superseded(campaign, up_to=up_to),
-            "comparisons": comparisons,
-            "preferences": preferred_by,
+            "comparisons": dict(found.comparisons),
+            "preferences": dict(found.preferred_by),
+            "erased pairs": found.erased_pairs,
+            "demonstrations": dict(found.demonstrated),
+            **({"ratings": dict(found.rated)} if found.rated else {}),
         },
         **_versions(campaign),
     }
@@ -204,7 +212,7 @@ def _write_labels(campaign: Campaign, up_to: int | None, path: Path) -> tuple[in
     key = campaign.project.pseudonym_key
     rows = _in_force(_label_rows().filter(comparison__in=_scope(campaign, up_to, None)))
     rows = rows.select_related("comparison__iteration", "comparison__prompt").prefetch_related(
-        _unresolved_flags("comparison__flags")
+        _unresolved_flags("comparison__flags"), _own_tags("texts")
     )
     counts = Counter(dict.fromkeys((*SOURCES, "late", "not counted"), 0))
     written = 0
@@ -217,23 +225,55 @@ def _write_labels(campaign: Campaign, up_to: int | None, path: Path) -> tuple[in
     return written, dict(counts)
 
 
-def _write_preferences(
-    campaign: Campaign, up_to: int | None, path: Path
-) -> tuple[int, dict[str, int], dict[str, int]]:
-    """(rows, comparisons kept and dropped by reason, those kept by source of their labels)."""
-    counts = Counter(dict.fromkeys(("kept", *aggregation.REASONS), 0))
-    sources: Counter[str] = Counter()
-    written = 0
-    with path.open("w", encoding="utf-8") as out:
+@dataclass
+class _Found:
+    """What there was to write of judged comparisons, and what was left out and why."""
+
+    preferences: int = 0  # rows
+    demonstrations: int = 0
+    ratings: int = 0
+    comparisons: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(("kept", *aggregation.REASONS), 0))
+    )
+    preferred_by: Counter[str] = field(default_factory=Counter)  # by source of the labels
+    demonstrated: Counter[str] = field(default_factory=Counter)  # by kind, or the reason why not
+    rated: Counter[str] = field(default_factory=Counter)  # completions, or the reason why not
+    erased_pairs: int = 0
+
+
+def _write_judged(campaign: Campaign, up_to: int | None, folder: Path) -> _Found:
+    """Write what can be learned from: preferences, demonstrations and ratings."""
+    found = _Found()
+    with (
+        (folder / PREFERENCES).open("w", encoding="utf-8") as preferences,
+        (folder / DEMONSTRATIONS).open("w", encoding="utf-8") as demonstrations,
+        (folder / RATINGS).open("w", encoding="utf-8") as ratings,
+    ):
         for row in judged(campaign, up_to=up_to):
-            verdict = aggregation.decide(row)
-            counts[verdict.reason or "kept"] += 1
-            if verdict.preferences:
-                sources[verdict.source] += 1
-            if verdict.preferences or verdict.reason == "tied":
-                out.write(jsonl_line(_record(row, verdict)))
-                written += 1
-    return written, dict(counts), dict(sources)
+            found.erased_pairs += row.erased
+            for record in frozen_rows.demonstrations(row, found.demonstrated):
+                demonstrations.write(jsonl_line(record))
+                found.demonstrations += 1
+            for rated in frozen_rows.ratings(row, found.rated):
+                ratings.write(jsonl_line(rated))
+                found.ratings += 1
+            if preferred := _preferred(row, found):
+                preferences.write(jsonl_line(preferred))
+                found.preferences += 1
+    return found
+
+
+def _preferred(row: Judged, found: _Found) -> PreferenceRecord | None:
+    """The comparison's line, where its labels make one; counted under its reason if not."""
+    if any(completion.following for completion in row.completions):
+        found.comparisons[SEVERAL_TURNS] += 1  # a pair of single answers is what training reads
+        return None
+    verdict = aggregation.decide(row)
+    found.comparisons[verdict.reason or "kept"] += 1
+    if verdict.preferences:
+        found.preferred_by[verdict.source] += 1
+    kept = verdict.preferences or verdict.reason == "tied"
+    return frozen_rows.preference(row, verdict) if kept else None
 
 
 def _versions(campaign: Campaign) -> dict[str, Any]:
@@ -266,35 +306,14 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
         "split": comparison.prompt.split,
         "fold": comparison.fold,
         "flags": _codes(comparison),
+        **_tagged(label),
     }
 
 
-def _shared_system_prompt(row: Judged) -> str:
-    """What every answer of the comparison was asked under; none where they differ."""
-    asked = {completion.system_prompt for completion in row.completions}
-    return asked.pop() if len(asked) == 1 else ""
-
-
-def _record(row: Judged, verdict: Verdict) -> PreferenceRecord:
-    return PreferenceRecord(
-        comparison_id=row.comparison,
-        prompt_id=row.prompt,
-        iteration=row.iteration,
-        item=row.item,
-        split=row.split,
-        fold=row.fold,
-        messages=under_system(row.messages, _shared_system_prompt(row)),
-        completions=[
-            SnapshotCompletion(
-                c.id, c.text, c.checkpoint, cast(FinishReason, c.finish_reason), c.on_policy
-            )
-            for c in row.completions
-        ],
-        preferences=verdict.preferences,
-        ties=verdict.ties,
-        labels=verdict.labels,
-        source=verdict.source,
-    )
+def _tagged(label: Label) -> dict[str, Any]:
+    """``own_tags``: what a red team's rater added to the campaign's tags, where they did."""
+    tags = [tag for row in label.texts.all() for tag in red_team.own_tags(row.text)]
+    return {"own_tags": tags} if tags else {}
 
 
 def _scope(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[Comparison]:
@@ -309,11 +328,13 @@ def _scope(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[
 def _comparisons(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[Comparison]:
     """Comparisons with a label in force, and everything that _judged reads."""
     labelled = _in_force(Label.objects.filter(comparison=OuterRef("pk")))
-    items = ComparisonCompletion.objects.select_related("completion__checkpoint")
+    items = ComparisonCompletion.objects.select_related(
+        "completion__checkpoint", "completion__endpoint"
+    )
     return (
         _scope(campaign, up_to, only)
         .filter(Exists(labelled))
-        .select_related("prompt", "iteration")
+        .select_related("prompt", "iteration", "conversation__question")
         .prefetch_related(
             Prefetch("items", items.order_by("position")),
             Prefetch("labels", _in_force(_label_rows()).order_by("id")),
@@ -332,12 +353,16 @@ def _in_force(rows: QuerySet[Label]) -> QuerySet[Label]:
     return rows.filter(kind="answer", superseded_by__isnull=True)
 
 
+def _own_tags(path: str) -> Prefetch:
+    return Prefetch(path, RaterText.objects.filter(part__endswith=f"/{red_team.OWN}"))
+
+
 def _unresolved_flags(path: str) -> Prefetch:
     return Prefetch(path, Flag.objects.filter(resolved_at=None).order_by("code"))
 
 
 def _judged(comparison: Comparison, key: str) -> Judged:
-    return Judged(
+    found = Judged(
         comparison=comparison.pk,
         iteration=_number(comparison),
         prompt=comparison.prompt_id,
@@ -346,20 +371,50 @@ def _judged(comparison: Comparison, key: str) -> Judged:
         fold=comparison.fold,
         strategy=comparison.strategy,
         messages=comparison.prompt.messages,
-        completions=[_completion(item.completion) for item in comparison.items.all()],
+        completions=_completions(comparison),
         answers=[_answer(label, key) for label in comparison.labels.all()],
         flags=_codes(comparison),
+        asked=_asked(comparison),
     )
+    return without_erased(found)
 
 
-def _completion(completion: Completion) -> JudgedCompletion:
+def _asked(comparison: Comparison) -> dict[int, questions.Parts]:
+    versions = {label.question_version for label in comparison.labels.all()}
+    return {version.number: version.parts for version in versions}
+
+
+def _all_completions(comparison: Comparison) -> list[Completion]:
+    """What was shown, and after it what raters wrote in answers that are in force."""
+    shown = [item.completion for item in comparison.items.all()]
+    answers = (label.answer for label in comparison.labels.all())
+    written = [pk for answer in answers for pk in questions.written_completions(answer)]
+    if not written:
+        return shown
+    return [*shown, *Completion.objects.filter(pk__in=written).order_by("pk")]
+
+
+def _completions(comparison: Comparison) -> list[JudgedCompletion]:
+    rows = _all_completions(comparison)
+    after = threads.following(comparison, rows)
+    gone = is_erased_prompt(comparison.prompt)
+    return [_completion(row, after.get(row.pk, []), gone) for row in rows]
+
+
+def _completion(
+    completion: Completion, following: list[Message], prompt_is_erased: bool
+) -> JudgedCompletion:
+    model = completion.checkpoint or completion.endpoint
     return JudgedCompletion(
         id=completion.pk,
         text=completion.text,
-        checkpoint=completion.checkpoint.name if completion.checkpoint else "",
+        checkpoint=model.name if model else "",
         finish_reason=completion.finish_reason,
         on_policy=completion.on_policy,
         system_prompt=completion.system_prompt,
+        following=following,
+        written=completion.source == WRITTEN,
+        erased=prompt_is_erased or is_erased(completion),
     )
 
 
@@ -383,6 +438,7 @@ def _answer(label: Label, key: str) -> Answer:
         layout=label.layout,
         created_at=label.created_at.astimezone(UTC).isoformat(),
         answer=label.answer,
+        trains_on=asked.trains_on,
     )
 
 

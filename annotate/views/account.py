@@ -1,10 +1,10 @@
-"""Signing in and out, the password, and the page each role starts on."""
+"""Signing in and out, the password, a rater's keys, and the page each role starts on."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,12 +12,24 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access
+from annotate import access, keys, language
 from annotate.access import SignedInRequest
 from annotate.forms import SignInForm
+from annotate.key_forms import KeysForm
+
+
+class SignIn(LoginView):
+    """The browser learns the language of the account, before the first page is shown."""
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        if locale := form.get_user().locale:
+            language.remember(response, locale)
+        return response
+
 
 sign_in = require_http_methods(["GET", "HEAD", "POST"])(
-    LoginView.as_view(
+    SignIn.as_view(
         template_name="account/sign_in.html",
         authentication_form=SignInForm,
         redirect_authenticated_user=True,
@@ -42,13 +54,31 @@ def home(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.signed_in
 def account(request: SignedInRequest) -> HttpResponse:
-    """Who one is here, and a new password."""
-    form = PasswordChangeForm(request.user, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        update_session_auth_hash(request, form.user)
-        messages.success(request, _("Your password is changed; other sessions are signed out."))
-        return redirect("account")
+    """Who one is here, the keys one rates with, and a new password."""
+    posted = request.POST if request.method == "POST" else None
+    moves = posted is not None and "keys" in posted
+    own_keys = KeysForm(keys.of(request.user), posted if moves else None)
+    password = PasswordChangeForm(request.user, None if moves else posted)
+    if moves and own_keys.is_valid():
+        return _keep_keys(request, own_keys)
+    if posted is not None and not moves and password.is_valid():
+        return _keep_password(request, password)
     memberships = request.user.memberships.select_related("project").order_by("project", "role")
-    context = {"form": form, "memberships": memberships}
-    return render(request, "account/account.html", context, status=400 if form.errors else 200)
+    context = {"form": password, "keys": own_keys, "memberships": memberships}
+    wrong = own_keys.errors or password.errors
+    return render(request, "account/account.html", context, status=400 if wrong else 200)
+
+
+def _keep_keys(request: SignedInRequest, form: KeysForm) -> HttpResponse:
+    keys.store(request.user, form.chosen())
+    messages.success(
+        request, _("Your keys are kept. Reload a page that is open to use them there.")
+    )
+    return redirect("account")
+
+
+def _keep_password(request: SignedInRequest, form: PasswordChangeForm) -> HttpResponse:
+    form.save()
+    update_session_auth_hash(request, form.user)
+    messages.success(request, _("Your password is changed; other sessions are signed out."))
+    return redirect("account")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from annotate import access
+from annotate import access, language
 from annotate.access import SignedInRequest
 from labeling import exports, snapshots
 from labeling.exports import files
@@ -53,7 +53,9 @@ def snapshot_file(request: SignedInRequest, pk: int, name: str) -> HttpResponseB
     try:
         handle = artifacts.open_file(snapshot.uri, name)
     except artifacts.Damaged as error:
-        return HttpResponse(str(error), status=410, content_type="text/plain; charset=utf-8")
+        return HttpResponse(
+            language.said_by(error), status=410, content_type="text/plain; charset=utf-8"
+        )
     filename = f"{snapshot.campaign.slug}-{snapshot.sha256[:12]}-{name}"
     return FileResponse(handle, as_attachment=True, filename=filename)
 

@@ -1,26 +1,33 @@
-"""The rater's pages: the queue, the card, and the four things a rater does with a card.
+"""The rater's pages: the queue, the card, and what a rater does with a card.
 
-Every view answers a browser without scripts (POST, redirect) and rate.js (the next card as a
+Every act answers a browser without scripts (POST, redirect) and a script (the next card as a
 fragment) alike. What is repeated, late or already answered is no error: the next card follows.
+A script also names the cards that it shows or keeps ahead, in ``have``: they are not sent again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, cards
+from annotate import access, cards, language, recents
 from annotate.access import SignedInRequest
-from annotate.forms import AnswerForm, FlagForm, SkipForm
-from labeling import flags, labels, leases
-from labeling.models import Assignment, Campaign, Flag, QuestionVersion
+from annotate.forms import AnswerForm, FlagForm, SkipForm, UndoForm
+from annotate.views import wants_fragment
+from labeling import boundaries, conversations, flags, labels, leases, seats, wording
+from labeling.models import Assignment, Campaign, Flag, QuestionVersion, User
 from labeling.questions import InvalidAnswer
+
+OFFERED = ("collecting", "talk")  # of what a campaign may wait for: its raters
 
 
 @never_cache
@@ -31,9 +38,10 @@ def queue(request: SignedInRequest) -> HttpResponse:
     access.require_role(request.user, "rater")
     rows = access.campaigns_for_rater(request.user).order_by("-created_at")
     entries = [
-        {"campaign": c, "progress": labels.progress(request.user, c), "waits": _why_nothing(c)}
+        {"campaign": c, "progress": labels.progress(request.user, c), "waits": why_nothing(c)}
         for c in rows.exclude(state="closed")
     ]
+    entries.sort(key=lambda entry: entry["waits"] not in OFFERED)  # what waits stands below
     return render(request, "rate/queue.html", {"entries": entries})
 
 
@@ -43,38 +51,52 @@ def queue(request: SignedInRequest) -> HttpResponse:
 def card(request: SignedInRequest, slug: str) -> HttpResponse:
     """The next comparison for this rater, or the one already open in another tab."""
     campaign = access.campaign_for_rater(request.user, slug)
-    assignment = leases.claim_next(rater=request.user, campaign=campaign)
-    return _show(request, campaign, assignment)
+    if conversations.live_of(campaign):
+        return redirect("talk-start", slug=slug)
+    if not _may_see(request.user, campaign) and not wants_fragment(request):
+        return redirect("care", slug=slug)
+    return _show(request, campaign, leases.hand(rater=request.user, campaign=campaign))
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def ahead(request: SignedInRequest, slug: str) -> HttpResponse:
+    """One card more than the browser has; 204 when it has enough or nothing is left."""
+    campaign = access.campaign_for_rater(request.user, slug)
+    if conversations.live_of(campaign):  # its raters talk with models, and are handed no cards
+        return HttpResponse(status=204)
+    hand = leases.hand(rater=request.user, campaign=campaign, have=_have(request.GET))
+    return _show(request, campaign, hand) if hand.card else HttpResponse(status=204)
 
 
 @never_cache
 @require_POST
 @access.signed_in
 def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
-    """Store an answer; the next card follows."""
+    """Store an answer; the next card follows, the first that the browser does not have."""
     assignment = access.assignment_for_rater(request.user, public_id)
+    campaign = assignment.comparison.campaign
     form = AnswerForm(request.POST)
     if not form.is_valid():
-        return _go_on(request, assignment, form.sentence(), status=400)
-    question = _shown(assignment.comparison.campaign, form.cleaned_data["asked"])
+        return _go_on(request, campaign, form.sentence(), status=400)
+    posted = request.POST.dict()
     try:
-        labels.record_label(
-            assignment=assignment,
-            parts=cards.answer_of(question, request.POST.dict()),
-            question=question,
-            idempotency_key=form.cleaned_data["idempotency_key"],
-            active_ms=form.cleaned_data["active_ms"],
-            layout=form.cleaned_data["layout"],
-        )
+        answer = _answer(assignment, form.cleaned_data, posted)
+        if not wants_fragment(request):
+            labels.record_label(**answer)
+            return redirect("card", slug=campaign.slug)
+        hand = labels.record_and_claim(**answer, have=_have(request.POST))
     except InvalidAnswer as error:
-        return _go_on(request, assignment, str(error), status=400)
+        return _go_on(request, campaign, language.said_by(error), status=400)
     except labels.IdempotencyConflict as error:
-        return _go_on(request, assignment, str(error), status=409)
+        return _go_on(request, campaign, language.said_by(error), status=409)
     except labels.NotOpen:
         # Not 2xx: this answer, from another tab, is not stored, and 2xx promises that it is.
         said = _("That comparison already has your answer.")
-        return _go_on(request, assignment, said, status=409)
-    return _go_on(request, assignment)
+        kept = cards.unsaved(assignment, answer["question"], posted)
+        return _go_on(request, campaign, said, status=409, kept=kept)
+    return _show(request, campaign, hand, last=assignment)
 
 
 @never_cache
@@ -82,14 +104,15 @@ def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
 @access.signed_in
 def skip(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
     assignment = access.assignment_for_rater(request.user, public_id)
+    campaign = assignment.comparison.campaign
     form = SkipForm(request.POST)
     if not form.is_valid():
-        return _go_on(request, assignment, form.sentence(), status=400)
+        return _go_on(request, campaign, form.sentence(), status=400)
     try:
         labels.skip(assignment=assignment, reason=form.cleaned_data["reason"])
     except labels.NotOpen:
-        return _go_on(request, assignment, _("That comparison was already done."))
-    return _go_on(request, assignment, _("Skipped."))
+        return _go_on(request, campaign, _("That comparison was already done."))
+    return _go_on(request, campaign, _("Skipped."), last=assignment)
 
 
 @never_cache
@@ -101,11 +124,12 @@ def flag(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
     takes_back = "take_back" in request.POST
     form = FlagForm({"code": request.POST["take_back"]} if takes_back else request.POST)
     if not form.is_valid():
-        return _show(request, assignment.comparison.campaign, assignment, form.sentence(), 400)
+        hand = _in_hand(request, assignment)
+        return _show(request, assignment.comparison.campaign, hand, form.sentence(), 400)
     settle = flags.take_back if takes_back else labels.flag
     settle(assignment=assignment, code=form.cleaned_data["code"])
-    if _wants_fragment(request):
-        context = {"assignment": public_id, **_flags(assignment)}
+    if wants_fragment(request):
+        context = {"assignment": public_id, **flags_of(assignment)}
         return render(request, "rate/_flags.html", context)
     return redirect("card", slug=assignment.comparison.campaign.slug)
 
@@ -114,8 +138,19 @@ def flag(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @access.signed_in
 def renew(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
-    """The whole lease again, for a card that somebody is still reading."""
-    leases.renew(access.assignment_for_rater(request.user, public_id))
+    """The whole lease again, for a card that somebody is still reading. What is asked and told by
+    now goes with it: cards that wait beside that one may be out of date."""
+    assignment = access.assignment_for_rater(request.user, public_id)
+    leases.renew(assignment)
+    return HttpResponse(status=204, headers={"X-Wording": cards.wording(assignment.campaign)})
+
+
+@never_cache
+@require_POST
+@access.signed_in
+def release(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Give a card back: the page is left, or its rater is."""
+    leases.release(access.assignment_for_rater(request.user, public_id))
     return HttpResponse(status=204)
 
 
@@ -123,13 +158,33 @@ def renew(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @access.signed_in
 def undo(request: SignedInRequest, slug: str) -> HttpResponse:
-    """The last answered or skipped card again."""
+    """The last answered or skipped card again, or the one of the last ten that is named."""
     campaign = access.campaign_for_rater(request.user, slug)
-    assignment = labels.undo(rater=request.user, campaign=campaign)
+    form = UndoForm(request.POST)
+    if not form.is_valid():
+        return _go_on(request, campaign, form.sentence(), status=400)
+    if not _may_see(request.user, campaign):  # it would bring a card: the answer stays
+        return _go_on(request, campaign)
+    try:
+        assignment = labels.undo(rater=request.user, campaign=campaign, **form.cleaned_data)
+    except labels.NotNewest:  # the second of two presses: what the first brought back is in hand
+        return _go_on(request, campaign)
+    except labels.NotOpen as error:
+        return _go_on(request, campaign, language.said_by(error), status=409)
     if assignment is None:
-        open_one = leases.claim_next(rater=request.user, campaign=campaign)
-        return _show(request, campaign, open_one, _("There is nothing to undo."))
-    return _show(request, campaign, assignment, _("Taken back. Choose again."))
+        return _go_on(request, campaign, _("There is nothing to undo."))
+    return _show(request, campaign, _in_hand(request, assignment), _("Taken back. Choose again."))
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def recent(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The rater's last ten, each with what was said in words and a button that takes it back."""
+    campaign = access.campaign_for_rater(request.user, slug)
+    limits = boundaries.of(request.user, campaign, timezone.now())
+    rows = recents.rows(labels.recent(request.user, campaign), campaign, limits)
+    return render(request, "rate/_recent.html", {"campaign": campaign, "rows": rows})
 
 
 @never_cache
@@ -137,44 +192,91 @@ def undo(request: SignedInRequest, slug: str) -> HttpResponse:
 @access.signed_in
 def guidelines(request: SignedInRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_rater(request.user, slug)
-    template = "rate/_guidelines.html" if _wants_fragment(request) else "rate/guidelines.html"
+    template = "rate/_guidelines.html" if wants_fragment(request) else "rate/guidelines.html"
     html = cards.guidelines_html(campaign.guideline)
     return render(request, template, {"campaign": campaign, "html": html})
 
 
 def _go_on(
-    request: SignedInRequest, done: Assignment, note: str = "", status: int = 200
+    request: SignedInRequest,
+    campaign: Campaign,
+    note: str = "",
+    status: int = 200,
+    last: Assignment | None = None,
+    kept: Sequence[str] = (),
 ) -> HttpResponse:
-    """The next card after an answer: as a fragment, or by a redirect without scripts."""
-    campaign = done.comparison.campaign
-    if not _wants_fragment(request) and status == 200:
+    """The next card after an act: as a fragment, or by a redirect without scripts."""
+    if not wants_fragment(request) and status == 200:
         return redirect("card", slug=campaign.slug)
-    assignment = leases.claim_next(rater=request.user, campaign=campaign)
-    return _show(request, campaign, assignment, note, status)
+    try:
+        hand = leases.hand(rater=request.user, campaign=campaign, have=_have(request.POST))
+    except leases.NoCards as error:
+        note = f"{note} {language.said_by(error)}".strip()
+        hand = leases.Hand(None, seats.answered(request.user, campaign))
+    return _show(request, campaign, hand, note, status, last, kept)
+
+
+def _in_hand(request: SignedInRequest, assignment: Assignment) -> leases.Hand:
+    """The same card again; none where its rater drew a line since, in another tab say."""
+    campaign = assignment.comparison.campaign
+    limits = boundaries.of(request.user, campaign, timezone.now())
+    may_see = limits is None or limits.may_see(assignment.comparison.prompt)
+    card = assignment if may_see else None
+    return leases.Hand(card, seats.answered(request.user, campaign))
+
+
+def _may_see(rater: User, campaign: Campaign) -> bool:
+    """Whether cards may be shown, where the campaign asks for consent."""
+    limits = boundaries.of(rater, campaign, timezone.now())
+    return limits is None or limits.consented
+
+
+def _have(sent: QueryDict) -> set[uuid.UUID]:
+    """The assignments that a browser says it has. What is no id says nothing."""
+    found = set()
+    for name in sent.get("have", "").split(",")[: leases.MOST]:
+        with contextlib.suppress(ValueError):
+            found.add(uuid.UUID(name))
+    return found
 
 
 def _show(
     request: SignedInRequest,
     campaign: Campaign,
-    assignment: Assignment | None,
+    hand: leases.Hand,
     note: str = "",
     status: int = 200,
+    last: Assignment | None = None,
+    kept: Sequence[str] = (),
 ) -> HttpResponse:
+    """``kept`` are typed texts that could not be stored: they are handed back to be copied."""
+    collecting = hand.card and hand.is_new and hand.card.comparison.iteration
     context: dict[str, Any] = {
         "campaign": campaign,
         "note": note,
-        "progress": labels.progress(request.user, campaign),
+        "kept": kept,
+        "wording": cards.wording(campaign),
+        "progress": {"mine": hand.answered, **labels.collected(campaign, collecting or None)},
+        "last": last.public_id if last else labels.newest(request.user, campaign),
     }
-    if assignment is None:
-        context["waits"] = _why_nothing(campaign)
+    if hand.card is None:
+        context |= _nothing(request.user, campaign)
     else:
+        refused = _refused(request, hand.card)
         context |= {
-            "card": cards.build(assignment, _question(campaign)),
+            "card": cards.build(hand.card, _question(campaign), refused),
             "skip_reasons": Assignment.SKIP_REASONS,
+            **flags_of(None if hand.is_new else hand.card),
         }
-        context |= _flags(assignment)
-    template = "rate/_fragment.html" if _wants_fragment(request) else "rate/card.html"
+    template = "rate/_fragment.html" if wants_fragment(request) else "rate/card.html"
     return render(request, template, context, status=status)
+
+
+def _refused(request: HttpRequest, assignment: Assignment) -> dict[str, str] | None:
+    """What was sent for this card and not stored: it is put back where it stood."""
+    match = request.resolver_match
+    sent = match and match.url_name == "submit" and match.kwargs["public_id"]
+    return request.POST.dict() if sent == assignment.public_id else None
 
 
 def _question(campaign: Campaign) -> QuestionVersion:
@@ -184,29 +286,63 @@ def _question(campaign: Campaign) -> QuestionVersion:
     return campaign.question
 
 
-def _shown(campaign: Campaign, asked: str) -> QuestionVersion:
-    """The question as the card asked it, which a lead may have changed since."""
-    found = campaign.questions.filter(number=int(asked[1:])).first() if asked else None
-    return found or _question(campaign)
+def _answer(
+    assignment: Assignment, said: dict[str, Any], posted: dict[str, str]
+) -> dict[str, Any]:
+    """What is to be recorded, under what the card asked and told. Raises InvalidAnswer."""
+    asked, told = (_number(said[name]) for name in ("asked", "told"))
+    shown = wording.shown_on(assignment, asked=asked, told=told)
+    return {
+        "assignment": assignment,
+        "question": shown.question,
+        "guideline": shown.guideline,
+        "parts": cards.answer_of(shown.question, posted),
+        **{name: said[name] for name in ("idempotency_key", "active_ms", "layout")},
+    }
 
 
-def _flags(assignment: Assignment) -> dict[str, Any]:
-    said = set(assignment.flags.filter(resolved_at=None).values_list("code", flat=True))
+def _number(version: str) -> int | None:
+    """Of "v7"."""
+    return int(version[1:]) if version else None
+
+
+def flags_of(assignment: Assignment | None) -> dict[str, Any]:
+    """What may be flagged, and what was. None: of a card that nobody has seen yet."""
+    said: set[str] = set()
+    if assignment is not None:
+        said.update(assignment.flags.filter(resolved_at=None).values_list("code", flat=True))
     return {
         "flag_codes": [(code, label, code in said) for code, label in Flag.CODES],
         "flagged": [label for code, label in Flag.CODES if code in said],
     }
 
 
-def _wants_fragment(request: HttpRequest) -> bool:
-    return request.headers.get("HX-Request") == "true"
+def _nothing(rater: User, campaign: Campaign) -> dict[str, Any]:
+    """Why there is no card for this rater, their own limits included."""
+    waits = why_nothing(campaign)
+    limits = boundaries.of(rater, campaign, timezone.now()) if waits == "collecting" else None
+    if limits and not limits.consented:
+        waits = "consent"
+    elif limits and limits.resumes_at:
+        waits = "limit"
+    return {"waits": waits, "limits": limits}
 
 
-def _why_nothing(campaign: Campaign) -> str:
+def why_nothing(campaign: Campaign) -> str:
     """A key of the template's sentences: why there is no card now, and when more comes."""
     if campaign.state != "open":
         return campaign.state
+    if conversations.live_of(campaign):
+        return _why_no_talk(campaign)
     newest = campaign.iterations.order_by("-number").first()
     if newest is None:
         return "none"
     return "paused" if newest.paused_at else newest.state
+
+
+def _why_no_talk(campaign: Campaign) -> str:
+    try:
+        conversations.check_models(campaign)
+    except conversations.NotNow:
+        return "models"
+    return "talk"

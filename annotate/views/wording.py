@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from annotate import access, cards
+from annotate import access, cards, language
 from annotate.access import SignedInRequest
 from annotate.forms import GuidelinesForm, QuestionForm
 from labeling import campaigns
@@ -40,42 +41,36 @@ def wording(request: SignedInRequest, slug: str) -> HttpResponse:
 @access.signed_in
 def question(request: SignedInRequest, slug: str) -> HttpResponse:
     """The next version of the question. Asked for by its address, it is the page with the form."""
-    campaign = access.campaign_for_lead(request.user, slug)
-    if request.method != "POST":
-        return redirect("wording", slug=slug)
-    form = QuestionForm(request.POST)
-    if form.is_valid():
-        before = campaign.question
-        try:
-            made = campaigns.revise_question(
-                campaign=campaign, actor=request.user, **form.cleaned_data
-            )
-        except CannotRevise as error:
-            form.add_error(None, str(error))
-        else:
-            return _done(request, campaign, made != before, made.number)
-    return _page(request, campaign, question=form)
+    return _revise(request, slug, QuestionForm, campaigns.revise_question)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.signed_in
 def guidelines(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The next version of the guidelines, likewise."""
+    return _revise(request, slug, GuidelinesForm, campaigns.revise_guidelines)
+
+
+def _revise(
+    request: SignedInRequest,
+    slug: str,
+    asked: type[QuestionForm] | type[GuidelinesForm],
+    revise: Callable[..., QuestionVersion | GuidelineVersion],
+) -> HttpResponse:
     campaign = access.campaign_for_lead(request.user, slug)
     if request.method != "POST":
         return redirect("wording", slug=slug)
-    form = GuidelinesForm(request.POST)
+    form = asked(request.POST)
     if form.is_valid():
-        before = campaign.guideline
+        before = campaign.question, campaign.guideline
         try:
-            made = campaigns.revise_guidelines(
-                campaign=campaign, actor=request.user, **form.cleaned_data
-            )
+            made = revise(campaign=campaign, actor=request.user, **form.cleaned_data)
         except CannotRevise as error:
-            form.add_error(None, str(error))
+            form.add_error(None, language.said_by(error))
         else:
-            return _done(request, campaign, made != before, made.number)
-    return _page(request, campaign, guidelines=form)
+            return _done(request, campaign, made not in before, made.number)
+    return _page(request, campaign, form)
 
 
 def _done(
@@ -92,14 +87,13 @@ def _done(
 def _page(
     request: SignedInRequest,
     campaign: Campaign,
-    *,
-    question: QuestionForm | None = None,
-    guidelines: GuidelinesForm | None = None,
+    wrong: QuestionForm | GuidelinesForm | None = None,
 ) -> HttpResponse:
     """A form that was sent and is not right yet is shown as it was sent."""
-    wrong = question or guidelines
     if wrong:
         campaign.refresh_from_db()
+    question = wrong if isinstance(wrong, QuestionForm) else None
+    guidelines = wrong if isinstance(wrong, GuidelinesForm) else None
     asked, told = campaign.question, campaign.guideline
     context = {
         "campaign": campaign,

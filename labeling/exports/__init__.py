@@ -8,7 +8,12 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-EXPORTS = {"trl": "labeling.exports.trl"}
+EXPORTS = {
+    "trl": "labeling.exports.trl",
+    "sft": "labeling.exports.sft",
+    "kto": "labeling.exports.kto",
+    "ranked": "labeling.exports.ranked",
+}
 
 
 def load(name: str) -> ModuleType:

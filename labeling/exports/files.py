@@ -21,6 +21,7 @@ TYPES = {
     "texts": pa.list_(pa.string()),
     "text": pa.string(),
     "whole": pa.int64(),
+    "wholes": pa.list_(pa.int64()),
     "number": pa.float64(),
     "flag": pa.bool_(),
 }

@@ -1,6 +1,8 @@
 """Preferences as TRL's trainers take them, with no mapping code: RewardTrainer and DPOTrainer.
 
-    prompt, chosen, rejected    lists of {"role", "content"}; in the training direction
+    prompt, chosen, rejected    lists of {"role", "content"}; in the training direction. Of an
+                                arena's vote the prompt is the first message to both models, and
+                                the others are the two threads that followed, to their last reply
     strength                    the rating; null for a plain choice
     margin                      only when asked for: RewardTrainer trains with it when it is there
     comparison, iteration, split, item, source, labels
@@ -11,7 +13,8 @@
     sampled under; it is no part of ``prompt``), chosen_id, rejected_id
 
 One row for each pair with a majority; comparisons without one, flagged ones and those that only
-other sources judged are left out and counted. ``per_label`` gives a row for each preference of
+other sources judged are left out and counted, and so are pairs of which one text was erased.
+``per_label`` gives a row for each preference of
 each label in force, counted or not, flagged or not, with label, rater (a pseudonym), late,
 counted and flags.
 """
@@ -24,14 +27,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labeling.aggregation import Verdict, decide
-from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion
-from models_runtime.records import Preference, Strength
+from labeling.judgements import ERASED, SOURCES, Answer, Judged
+from models_runtime.records import MARGINS, Preference
 
-# Llama 2's margin schedules (Touvron et al. 2023, table 27).
-MARGINS: dict[str, dict[Strength, float]] = {
-    "small": {"significantly": 1.0, "better": 2 / 3, "slightly": 1 / 3, "negligibly": 0.0},
-    "large": {"significantly": 3.0, "better": 2.0, "slightly": 1.0, "negligibly": 0.0},
-}
 OTHER_SOURCE = "judged by other sources only"
 _COLUMNS = {
     "prompt": "messages",
@@ -97,6 +95,8 @@ def rows(
         if options.split not in ("all", row.split):
             counts["in the other split"] += 1
             continue
+        if row.erased:
+            counts[ERASED] += row.erased
         for found in made(row, options, counts):
             counts["rows"] += 1
             counts["rows held out"] += row.split == "heldout"
@@ -135,8 +135,8 @@ def _pair(row: Judged, preference: Preference, options: Options) -> dict[str, An
     chosen, rejected = by_id[preference.chosen], by_id[preference.rejected]
     pair: dict[str, Any] = {
         "prompt": row.messages,
-        "chosen": _said(chosen),
-        "rejected": _said(rejected),
+        "chosen": chosen.said,
+        "rejected": rejected.said,
         "strength": preference.strength,
         "comparison": row.comparison,
         "iteration": row.iteration,
@@ -152,14 +152,8 @@ def _pair(row: Judged, preference: Preference, options: Options) -> dict[str, An
         "rejected_id": rejected.id,
     }
     if options.margin:
-        # A plain choice has no rating: it trains without a margin.
-        strength = preference.strength
-        pair["margin"] = MARGINS[options.margin][strength] if strength else 0.0
+        pair["margin"] = MARGINS[options.margin][preference.strength]
     return pair
-
-
-def _said(completion: JudgedCompletion) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": completion.text}]
 
 
 def _by(source: str, labels: int) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from models_runtime.phrases import phrase
+
 IMPORTS = {".jsonl": "labeling.imports.jsonl", ".csv": "labeling.imports.csv"}
 MAX_LINE_BYTES = 1_000_000
 
@@ -33,7 +35,13 @@ def load(path: Path) -> ModuleType:
     name = IMPORTS.get(path.suffix.lower())
     if name is None:
         known = " or ".join(sorted(IMPORTS))
-        raise ValueError(f"{path.name} is not a prompt file: its name must end in {known}.")
+        raise ValueError(
+            phrase(
+                "%(name)s is not a prompt file: its name must end in %(known)s.",
+                name=path.name,
+                known=known,
+            )
+        )
     return import_module(name)
 
 
@@ -49,7 +57,10 @@ def lines(path: Path) -> Iterator[tuple[int, str | Fault]]:
             if len(raw) > MAX_LINE_BYTES:
                 while raw and not raw.endswith(b"\n"):
                     raw = handle.readline(MAX_LINE_BYTES)
-                yield number, Fault(f"The line is longer than {MAX_LINE_BYTES:,} bytes.")
+                yield (
+                    number,
+                    Fault(phrase("The line is longer than %(most)s bytes.", most=MAX_LINE_BYTES)),
+                )
                 continue
             yield number, _decoded(raw, first=number == 1)
 
@@ -58,4 +69,4 @@ def _decoded(raw: bytes, *, first: bool) -> str | Fault:
     try:
         return raw.decode("utf-8-sig" if first else "utf-8")
     except UnicodeDecodeError as error:
-        return Fault(f"The line is not UTF-8 text (byte {error.start + 1}).")
+        return Fault(phrase("The line is not UTF-8 text (byte %(place)s).", place=error.start + 1))

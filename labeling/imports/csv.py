@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.imports import Fault, Row, lines
+from models_runtime.phrases import phrase
 
 EXAMPLE = """\
 id,prompt,category,tags,language
@@ -47,7 +48,10 @@ def _read(reader: Any) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield reader.line_num, Fault(f"This is not CSV: {error}.", last=True)
+            yield (
+                reader.line_num,
+                Fault(phrase("This is not CSV: %(error)s.", error=error), last=True),
+            )
             return
         if not names:
             names = [name.strip().lower() for name in cells]
@@ -60,16 +64,27 @@ def _read(reader: Any) -> Iterator[Row]:
 
 def _row(names: list[str], cells: list[str]) -> dict[str, Any] | Fault:
     if len(cells) != len(names):
-        return Fault(f"The row has {len(cells)} cells, but the header names {len(names)}.")
+        return Fault(
+            phrase(
+                "The row has %(cells)s cells, but the header names %(names)s.",
+                cells=len(cells),
+                names=len(names),
+            )
+        )
     return {name: cell for name, cell in zip(names, cells, strict=True) if cell.strip()}
 
 
 def _header_fault(names: list[str]) -> Fault | None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        return Fault(f"The header names {twice[0] or 'an empty column'} twice.", last=True)
+        return Fault(
+            phrase(
+                "The header names %(twice)s twice.", twice=twice[0] or phrase("an empty column")
+            ),
+            last=True,
+        )
     if not {"prompt", "instruction"} & set(names):
-        return Fault("The header names no column prompt or instruction.", last=True)
+        return Fault(phrase("The header names no column prompt or instruction."), last=True)
     return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from labeling.imports import Fault, Row, lines
+from models_runtime.phrases import phrase
 
 EXAMPLE = """\
 {"prompt": "Why is the sky blue?", "category": "science", "id": "q1"}
@@ -29,15 +30,25 @@ def _parsed(text: str) -> dict[str, Any] | Fault:
     try:
         row = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
-        return Fault("The JSON is nested too deeply.")
+        return Fault(phrase("The JSON is nested too deeply."))
     except json.JSONDecodeError as error:
-        return Fault(f"This is not JSON: {error.msg} at character {error.pos + 1}.")
+        return Fault(
+            phrase(
+                "This is not JSON: %(reason)s at character %(place)s.",
+                reason=error.msg,
+                place=error.pos + 1,
+            )
+        )
     except ValueError as error:
-        return Fault(f"This is not JSON that can be read: {str(error).split(';')[0]}.")
+        return Fault(
+            phrase(
+                "This is not JSON that can be read: %(reason)s.", reason=str(error).split(";")[0]
+            )
+        )
     if not isinstance(row, dict):
-        return Fault("The line holds no JSON object, as {...}.")
+        return Fault(phrase("The line holds no JSON object, as {...}."))
     return row
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(phrase("%(name)s is not JSON", name=name))

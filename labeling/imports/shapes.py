@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from models_runtime.phrases import phrase
 from models_runtime.records import Message
 
 HELD_OUT_SHARE = 0.15
@@ -132,40 +133,58 @@ def _conversations(raw: dict[str, Any]) -> Iterator[tuple[list[Message], list[st
 def _form(raw: dict[str, Any]) -> str:
     present = [name for name in _FORMS if raw.get(name) is not None]
     if not present:
-        raise BadRow("There is no prompt: give messages, prompt, instruction or turns.")
+        raise BadRow(phrase("There is no prompt: give messages, prompt, instruction or turns."))
     if len(present) > 1:
-        raise BadRow(f"Give one of {' and '.join(present)}, not both.")
+        raise BadRow(phrase("Give one of %(present)s, not both.", present=" and ".join(present)))
     return present[0]
 
 
 def _messages(value: Any, name: str) -> list[Message]:
     if not isinstance(value, list) or not value:
-        kind = "text or a list of messages" if name == "prompt" else "a list of messages"
-        raise BadRow(f"{name} must be {kind}.")
+        kind = phrase("a list of messages")
+        if name == "prompt":
+            kind = phrase("text or a list of messages")
+        raise BadRow(phrase("%(name)s must be %(kind)s.", name=name, kind=kind))
     return [_message(message, number) for number, message in enumerate(value, 1)]
 
 
 def _message(value: Any, number: int) -> Message:
     if not isinstance(value, dict) or set(value) != {"role", "content"}:
-        raise BadRow(f"Message {number} must have role and content and nothing else.")
+        raise BadRow(
+            phrase(
+                "Message %(number)s must have role and content and nothing else.", number=number
+            )
+        )
     if value["role"] not in ("system", "user", "assistant"):
-        raise BadRow(f"Message {number} has a role other than system, user and assistant.")
+        raise BadRow(
+            phrase(
+                "Message %(number)s has a role other than system, user and assistant.",
+                number=number,
+            )
+        )
     return {"role": value["role"], "content": _text(value["content"], f"Message {number}")}
 
 
 def _check_conversation(messages: list[Message], follow_ups: list[str]) -> None:
     roles = [message["role"] for message in messages]
     if len(messages) > MAX_MESSAGES:
-        raise BadRow(f"The conversation has more than {MAX_MESSAGES} messages.")
+        raise BadRow(
+            phrase(
+                "The conversation has more than %(max_messages)s messages.",
+                max_messages=MAX_MESSAGES,
+            )
+        )
     if "system" in roles[1:]:
-        raise BadRow("A system message must come first, and once.")
+        raise BadRow(phrase("A system message must come first, and once."))
     turns = roles[1:] if roles[0] == "system" else roles
     if turns[::2] != ["user"] * len(turns[::2]) or "user" in turns[1::2]:
-        raise BadRow("User and assistant must take turns, and the user begins.")
+        raise BadRow(phrase("User and assistant must take turns, and the user begins."))
     if len(turns) % 2 == 0:
-        raise BadRow("The conversation must end with the user's turn.")
+        raise BadRow(phrase("The conversation must end with the user's turn."))
     if sum(len(text) for text in [*(m["content"] for m in messages), *follow_ups]) > MAX_CHARS:
-        raise BadRow(f"The prompt is longer than {MAX_CHARS:,} characters.")
+        raise BadRow(
+            phrase("The prompt is longer than %(max_chars)s characters.", max_chars=MAX_CHARS)
+        )
 
 
 def _inputs(raw: dict[str, Any]) -> list[str]:
@@ -173,7 +192,7 @@ def _inputs(raw: dict[str, Any]) -> list[str]:
         return [_optional(raw, "input")]
     instances = raw["instances"]
     if not isinstance(instances, list) or not all(isinstance(i, dict) for i in instances):
-        raise BadRow("instances must be a list of objects.")
+        raise BadRow(phrase("instances must be a list of objects."))
     return [_optional(instance, "input") for instance in instances] or [""]
 
 
@@ -202,7 +221,7 @@ def _given_split(value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or value.strip().lower() not in _SPLITS:
-        raise BadRow("split must be train or heldout.")
+        raise BadRow(phrase("split must be train or heldout."))
     return _SPLITS[value.strip().lower()]
 
 
@@ -214,13 +233,13 @@ def _tags(raw: dict[str, Any]) -> list[str]:
     label = _optional(raw, "label")
     tags = [tag.strip() for tag in [*tags, *([label] if label else [])]]
     if any(len(tag) > 100 for tag in tags) or len(tags) > 50:
-        raise BadRow("There may be 50 tags, of at most 100 characters each.")
+        raise BadRow(phrase("There may be 50 tags, of at most 100 characters each."))
     return list(dict.fromkeys(tags))
 
 
 def _texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not value:
-        raise BadRow(f"{name} must be a list of texts.")
+        raise BadRow(phrase("%(name)s must be a list of texts.", name=name))
     return [_text(text, f"Each of {name}") for text in value]
 
 
@@ -230,7 +249,9 @@ def _short_text(raw: dict[str, Any], name: str) -> str:
         value = str(value)
     text = _optional({name: value}, name).strip()
     if len(text) > LENGTHS[name]:
-        raise BadRow(f"{name} is longer than {LENGTHS[name]} characters.")
+        raise BadRow(
+            phrase("%(name)s is longer than %(most)s characters.", name=name, most=LENGTHS[name])
+        )
     return text
 
 
@@ -244,13 +265,15 @@ def _optional(raw: dict[str, Any], name: str) -> str:
 def _text(value: Any, name: str, *, blank: bool = False) -> str:
     """Text that a database and a page can hold. Raises BadRow naming what is wrong."""
     if not isinstance(value, str):
-        raise BadRow(f"{name} must be text.")
+        raise BadRow(phrase("%(name)s must be text.", name=name))
     if "\0" in value:
-        raise BadRow(f"{name} holds a NUL character.")
+        raise BadRow(phrase("%(name)s holds a NUL character.", name=name))
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadRow(f"{name} holds half of a surrogate pair, which is no character.") from None
+        raise BadRow(
+            phrase("%(name)s holds half of a surrogate pair, which is no character.", name=name)
+        ) from None
     if not blank and not value.strip():
-        raise BadRow(f"{name} is empty.")
+        raise BadRow(phrase("%(name)s is empty.", name=name))
     return value

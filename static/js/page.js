@@ -16,6 +16,7 @@ document.addEventListener("click", (event) => {
 // A form is sent once: the second click of a double click finds the button resting.
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || !event.target.matches("form[data-once]")) return;
+  if (event.submitter?.formTarget === "_blank") return; // a look at it, in a tab of its own
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });

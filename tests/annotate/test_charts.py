@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from annotate import charts, figures
+from annotate import charts, shares
 from annotate.charts import Estimate
 
 
@@ -65,14 +65,14 @@ def test_a_trend_needs_a_measured_share() -> None:
 
 def test_the_left_side_s_share_has_an_exact_interval() -> None:
     """Clopper-Pearson of 8 of 10: .4439 to .9748; two-sided p of 8 or more of 10: .109375."""
-    share = figures.binomial(8, 10)
+    share = shares.binomial(8, 10)
     assert (round(share.low, 4), round(share.high, 4)) == (0.4439, 0.9748)
     assert share.p == pytest.approx(0.109375)
-    assert figures.binomial(0, 0).share is None
+    assert shares.binomial(0, 0).share is None
 
 
 def test_how_little_24_labels_show() -> None:
-    said = figures.certainty(24)
+    said = shares.certainty(24)
     assert said is not None
     assert (round(said["low"], 2), round(said["high"], 2)) == (0.29, 0.71)
-    assert figures.certainty(1000) is None
+    assert shares.certainty(1000) is None

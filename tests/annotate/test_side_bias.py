@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from annotate.figures import binomial
+from annotate.shares import binomial
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (5, 5), (7, 24), (12, 24), (81, 263)])

@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from labeling import labels, leases, snapshots
-from labeling.models import Iteration
+from labeling.models import Conversation, Iteration
 from models_runtime.models import Job
-from tests.factories import Cast, open_comparisons
+from tests.factories import CampaignFactory, Cast, open_comparisons
 from tests.rating import answer
+from tests.talks import CONVERSATION
 
 ROLES = ("anonymous", "outsider", "rater", "lead", "researcher")
 VERBS = ("get", "head", "post", "put", "patch", "delete")
@@ -37,15 +38,30 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "healthz": (SAFE, ANYONE),
     "sign-in": (SAFE + POST, ANYONE),
     "sign-out": (POST, ANYONE),
+    "language": (POST, ANYONE),
     "account": (SAFE + POST, MEMBERS),
     "queue": (SAFE, RATERS),
     "card": (SAFE, THIS_RATER),
+    "ahead": (SAFE, THIS_RATER),
+    "recent": (SAFE, THIS_RATER),
     "undo": (POST, THIS_RATER),
     "guidelines": (SAFE, THIS_RATER),
+    "preview-text": (POST, THIS_RATER),
+    "care": (SAFE + POST, THIS_RATER),
+    "talk-start": (SAFE + POST, THIS_RATER),
+    "talk": (SAFE, THIS_RATER),
+    "talk-say": (POST, THIS_RATER),
+    "talk-judge": (POST, THIS_RATER),
+    "talk-rate": (POST, THIS_RATER),
+    "talk-undo": (POST, THIS_RATER),
+    "talk-again": (POST, THIS_RATER),
+    "talk-flag": (POST, THIS_RATER),
+    "talk-end": (POST, THIS_RATER),
     "submit": (POST, THIS_RATER),
     "skip": (POST, THIS_RATER),
     "flag": (POST, THIS_RATER),
     "renew": (POST, THIS_RATER),
+    "release": (POST, THIS_RATER),
     "campaigns": (SAFE, ANY_STAFF),
     "new-campaign": (SAFE + POST, ANY_LEAD),
     "campaign": (SAFE, STAFF),
@@ -56,6 +72,9 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "settle-flag": (POST, LEAD),
     "upload-prompts": (POST, LEAD),
     "wording": (SAFE, STAFF),
+    "campaign-care": (SAFE + POST, LEAD),
+    "preview-campaign": (SAFE, STAFF),
+    "campaign-texts": (SAFE, STAFF),
     "revise-question": (SAFE + POST, LEAD),
     "revise-guidelines": (SAFE + POST, LEAD),
     "export": (SAFE, STAFF),
@@ -94,6 +113,18 @@ def test_every_address_is_declared() -> None:
     assert sorted(names(get_resolver().url_patterns)) == sorted(MATRIX)
 
 
+TALK = [name for name in MATRIX if name.startswith("talk") and name != "talk-start"]
+
+
+def talk_of(cast: Cast) -> Conversation:
+    return Conversation.objects.create(
+        campaign=cast.campaign,
+        rater=cast.rater,
+        question=CampaignFactory(parts=CONVERSATION).question,
+        speakers=[{"checkpoint": cast.campaign.first_policy_id}] * 2,
+    )
+
+
 @pytest.fixture
 def addresses(cast: Cast) -> dict[str, str]:
     """An address for every name, each leading to a row of the cast's project."""
@@ -113,9 +144,13 @@ def addresses(cast: Cast) -> dict[str, str]:
         **dict.fromkeys(("person-roles", "person-password"), person),
         "person-may-enter": {**person, "verb": "deactivate"},
         **dict.fromkeys(("card", "undo", "guidelines", "campaign", "iterate"), slug),
+        **dict.fromkeys(("ahead", "recent", "talk-start"), slug),
+        **dict.fromkeys(("preview-text", "care", "campaign-care"), slug),
+        **dict.fromkeys(("preview-campaign", "campaign-texts"), slug),
+        **dict.fromkeys(TALK, {"public_id": talk_of(cast).public_id}),
         **dict.fromkeys(("freeze", "simulate", "upload-prompts"), slug),
         **dict.fromkeys(("wording", "revise-question", "revise-guidelines"), slug),
-        **dict.fromkeys(("submit", "skip", "flag", "renew"), own),
+        **dict.fromkeys(("submit", "skip", "flag", "renew", "release"), own),
         **dict.fromkeys(("iteration", "promote", "reject", "retry-iteration"), one),
         **dict.fromkeys(("job", "job-metrics"), {"pk": job.pk}),
         "settle-flag": {**slug, "pk": raised.pk, "verb": "resolve"},
@@ -154,7 +189,7 @@ def fits(response: Any, expected: str | int) -> bool:
     if expected == SIGN_IN:
         return to_sign_in
     if expected == YES:
-        return response.status_code in (200, 204, 302, 400) and not to_sign_in
+        return response.status_code in (200, 204, 302, 400, 409) and not to_sign_in
     return response.status_code == expected
 
 

@@ -45,7 +45,7 @@ def test_a_question_turned_round_while_a_card_is_in_hand(lead: Client, cast: Cas
     for asked in ("v1", "v2"):
         card = leases.claim_next(rater=cast.rater, campaign=cast.campaign)
         assert card is not None
-        said = {"choice-preference": "0:better", "idempotency_key": uuid.uuid4(), "asked": asked}
+        said = {"preference-choice": "0:better", "idempotency_key": uuid.uuid4(), "asked": asked}
         rater.post(f"/answers/{card.public_id}/", said)
     versions = Label.objects.order_by("pk").values_list("question_version__number", flat=True)
     assert list(versions) == [1, 2]

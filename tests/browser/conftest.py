@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -38,8 +38,9 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def plain_static_files(settings: Any) -> None:
-    """Static files straight from their folders: nothing to collect before a test."""
+def collected_static_files(settings: Any, collected: Path) -> None:
+    """The joined scripts, as in real work, under names that live_server's own handler finds."""
+    settings.STATICFILES_DIRS = [collected]
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
 
@@ -55,3 +56,12 @@ def watched(page: Page) -> Iterator[Page]:
     )
     yield page
     assert wrong == []
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """A small screen that is touched."""
+    viewport: Any = {"width": 360, "height": 640}
+    context = browser.new_context(viewport=viewport, has_touch=True, is_mobile=True)
+    yield context.new_page()
+    context.close()

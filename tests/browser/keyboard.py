@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -31,16 +32,22 @@ def card_is_open(page: Page) -> None:
     expect(page.locator("#rate")).to_have_attribute("data-ready", "yes")
 
 
+def held(page: Page, count: int) -> None:
+    """So many cards lie ahead of the one on the page."""
+    expect(page.locator("#rate")).to_have_attribute("data-held", str(count))
+
+
 def rate(page: Page, key: str) -> None:
-    """Press a key and wait for the next card."""
+    """Press a key and wait for the next card, or for the page that says why there is none."""
     before = page.locator("#card").get_attribute("data-assignment")
     page.keyboard.press(key)
     expect(page.locator("#card")).not_to_have_attribute("data-assignment", str(before))
+    expect(page.locator("#card [aria-busy]")).to_have_count(0)
 
 
-def reach(page: Page, role: str, name: str) -> None:
+def reach(page: Page, role: Any, name: str) -> None:
     """Tab until the control has the focus."""
-    control = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
+    control = page.get_by_role(role, name=name, exact=True)
     expect(control).to_be_visible()
     for _ in range(80):
         page.keyboard.press("Tab")

@@ -21,9 +21,9 @@ DRAWN = pytest.mark.skipif(not os.environ.get("SCREENSHOTS"), reason="drawn by m
 
 def draw(browser: Browser, client: Any, url: str, name: str, size: tuple[int, int]) -> None:
     """The first screen of a page as docs/screenshots/NAME.png; the name says light or dark."""
-    scheme = "light" if name.endswith("light") else "dark"
-    viewport = {"width": size[0], "height": size[1]}
-    context = browser.new_context(color_scheme=scheme, viewport=viewport)  # type: ignore[arg-type]
+    scheme: Any = "light" if name.endswith("light") else "dark"
+    viewport: Any = {"width": size[0], "height": size[1]}
+    context = browser.new_context(color_scheme=scheme, viewport=viewport)
     cookie = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": url}])
     page = context.new_page()

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import labels, leases
-from labeling.models import Assignment, Campaign, Comparison, Iteration, Label, User
+from labeling.models import Assignment, Campaign, Comparison, Iteration, Label, Seat, User
 from tests import factories
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
@@ -82,6 +82,9 @@ def test_no_mixture_of_acts_at_once_breaks_a_counter() -> None:
         assert comparison.counted == counted <= comparison.overlap
         assert comparison.slots_left + leased + counted == comparison.overlap
     assert Iteration.objects.get().labels_people == in_force.count()
+    for seat in Seat.objects.all():
+        rows = Assignment.objects.filter(rater=seat.rater, state="submitted")
+        assert seat.answered == rows.count()
     in_hand = Counter(Assignment.objects.filter(state="submitted").values_list("pk", flat=True))
     answered = Label.objects.filter(kind="answer", superseded_by__isnull=True)
     assert in_hand == Counter(answered.values_list("assignment", flat=True))

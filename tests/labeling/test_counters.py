@@ -15,12 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from labeling import labels, leases
+from labeling import labels, leases, seats
 from labeling.models import Assignment, Comparison, Iteration, Label, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-ACTS = ("claim", "submit", "resend", "skip", "undo", "wait", "sweep", "renew", "flag")
+ACTS = (
+    *("claim", "ahead", "submit", "resend", "skip", "undo"),
+    *("release", "wait", "sweep", "renew", "flag"),
+)
 Script = list[tuple[str, int]]  # (act, which rater)
 
 
@@ -43,11 +46,11 @@ class CountersTest(TestCase):
 
 
 class Scene:
-    """Two comparisons, three raters (one of them simulated), and a clock of its own."""
+    """Five comparisons, three raters (one of them simulated), and a clock of its own."""
 
     def __init__(self, overlap: int) -> None:
         self.campaign = factories.CampaignFactory()
-        factories.open_comparisons(self.campaign, 2, overlap=overlap)
+        factories.open_comparisons(self.campaign, 5, overlap=overlap)
         self.raters = [
             factories.UserFactory(),
             factories.UserFactory(),
@@ -64,6 +67,15 @@ class Scene:
     def claim(self, rater: User) -> None:
         if card := leases.claim_next(rater=rater, campaign=self.campaign, now=self.now):
             self.hands[rater.pk] = card
+
+    def ahead(self, rater: User) -> None:
+        if card := self.hands.get(rater.pk):
+            have = [card.public_id]
+            leases.claim_next(rater=rater, campaign=self.campaign, have=have, now=self.now)
+
+    def release(self, rater: User) -> None:
+        if card := self.hands.get(rater.pk):
+            leases.release(card)
 
     def submit(self, rater: User) -> None:
         """The card last seen, even when its lease is over or it was dealt with already."""
@@ -117,12 +129,20 @@ class Scene:
             assert comparison.state == ("complete" if full else "open")
         self._check_iteration()
         self._check_labels()
+        self._check_raters()
 
     def _check_iteration(self) -> None:
         iteration = Iteration.objects.get()
         counted = self._in_force().filter(counted=True)
         assert iteration.labels_people == counted.filter(source="person").count()
         assert iteration.labels_others == counted.exclude(source="person").count()
+
+    def _check_raters(self) -> None:
+        """What is kept for a rater is what a count gives, and nobody holds more than they may."""
+        for rater in self.raters:
+            submitted = rater.assignments.filter(state="submitted").count()
+            assert seats.answered(rater, self.campaign) == submitted
+            assert rater.assignments.filter(state="leased").count() <= leases.MOST
 
     def _check_labels(self) -> None:
         """One label in force for a submitted assignment, none for any other."""

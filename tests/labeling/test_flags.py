@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labeling import flags, labels, leases, snapshots
-from labeling.models import Assignment, Comparison, Flag
+from labeling.models import Assignment, Comparison, Flag, Iteration
 from models_runtime.models import AuditEvent
 from tests.factories import Cast, open_comparisons
 from tests.rating import answer
@@ -50,6 +50,26 @@ def test_a_discarded_comparison_is_shown_to_nobody_and_trains_nothing(
     assert card.comparison_id != flagged.comparison_id
     event = AuditEvent.objects.get(verb="comparison discarded")
     assert (event.from_state, event.to_state) == ("open", "discarded")
+
+
+def test_a_discarded_comparisons_labels_are_not_collected_any_more(
+    cast: Cast, flagged: Flag
+) -> None:
+    assert collected() == 2
+    flags.discard(flag=flagged, actor=cast.lead)
+    assert collected() == 1
+    labels.undo(rater=cast.rater, campaign=cast.campaign, assignment=flagged.assignment.public_id)
+    assert collected() == 1
+    label = labels.record_label(
+        assignment=flagged.assignment,
+        parts={"preference": {"choice": "1:better"}},
+        idempotency_key=flagged.assignment.public_id,
+    )
+    assert (label.counted, collected()) == (True, 1)
+
+
+def collected() -> int:
+    return Iteration.objects.get().labels_people
 
 
 def test_an_answer_under_way_to_a_discarded_comparison_is_kept_and_stays_out(

@@ -23,7 +23,7 @@ from labeling.models import (
     SamplingBatch,
     User,
 )
-from labeling.questions import pairwise
+from labeling.questions import Shown, pairwise
 from models_runtime import pairing
 from models_runtime.models import Checkpoint, Job
 from models_runtime.pairing import Candidate
@@ -234,7 +234,7 @@ def _labelled(
 
 def _preference(best: int, ids: tuple[int, int]) -> dict[str, Any]:
     part = factories.AB["preference"]
-    return pairwise.clean(part, {"choice": str(ids.index(best))}, list(ids))
+    return pairwise.clean(part, {"choice": str(ids.index(best))}, Shown(list(ids)))
 
 
 def test_an_iteration_with_one_checkpoint_has_nothing_to_compare() -> None:

@@ -25,17 +25,18 @@ def _why_not() -> str:
 
 
 @pytest.mark.postgres
+@pytest.mark.long
 def test_what_is_marked_any_database_passes_on_postgresql() -> None:
     if reason := _why_not():
         pytest.skip(reason)
     command = [sys.executable, "-m", "pytest", "-m", "any_database", "-p", "no:xdist", "-q"]
     ended = subprocess.run(
-        [*command, "tests/labeling"],
+        [*command, "tests/labeling", "tests/training/test_run_again.py"],
         cwd=ROOT,
         env={**_environment(), "DATABASE_URL": f"{SERVER}/concord_{os.getpid()}"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
 

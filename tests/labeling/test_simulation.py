@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from labeling import labels, leases, simulation
+from labeling import labels, leases, presets, questions, simulation
 from labeling.models import Assignment, Campaign, Completion, Iteration, Label, User
 from models_runtime import world
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+RANKING: dict[str, Any] = {"order": {"type": "ranking"}}
+STYLES: list[world.Style] = ["polite", "plain", "rude", "wordy"]
 
 
 def test_labels_are_marked_simulated_and_counted_apart() -> None:
@@ -88,6 +91,70 @@ def test_a_plain_scale_with_tie_is_answered_too() -> None:
     assert simulation.label_as_simulated(campaign=campaign, count=30, seed=0) == 30
 
 
+def test_they_rank_so_that_most_pairs_go_with_what_texts_are_worth() -> None:
+    """Four texts of 40 items: 240 pairs; Bradley-Terry noise turns about one in six round."""
+    campaign = _campaign(comparisons=40, parts=RANKING, styles=STYLES)
+    assert simulation.label_as_simulated(campaign=campaign, count=40, seed=1) == 40
+    right = wrong = 0
+    for label in Label.objects.select_related("comparison__prompt", "question_version"):
+        item = label.comparison.prompt.item
+        texts = dict(label.comparison.completions.values_list("pk", "text"))
+        ordered, _ = questions.preferences_of(RANKING, label.answer, "chosen")
+        for one in ordered:
+            gap = world.utility(item, texts[one.chosen]) - world.utility(item, texts[one.rejected])
+            right, wrong = right + (gap > 0), wrong + (gap < 0)
+    assert right + wrong > 180
+    assert 0.7 < right / (right + wrong) < 0.95
+
+
+def test_asked_for_the_worst_they_put_it_first() -> None:
+    for trains_on, wanted in (("chosen", True), ("rejected", False)):
+        campaign = _campaign(comparisons=30, parts=RANKING, trains_on=trains_on)
+        simulation.label_as_simulated(campaign=campaign, count=30, seed=1)
+        better = 0
+        for label in Label.objects.filter(comparison__campaign=campaign):
+            item = label.comparison.prompt.item
+            texts = dict(label.comparison.completions.values_list("pk", "text"))
+            tiers = label.answer["parts"]["order"]["tiers"]
+            worth = [world.utility(item, texts[tier[0]]) for tier in tiers]
+            better += worth[0] >= worth[-1]
+        assert (better >= 24) is wanted
+
+
+def test_their_thumbs_and_points_follow_what_a_text_is_worth() -> None:
+    parts = {"thumb": {"type": "thumbs"}, "points": {"type": "rating", "scale": "one_five"}}
+    given: dict[str, list[tuple[bool, int]]] = {"polite": [], "rude": []}
+    for style, found in given.items():
+        campaign = _campaign(comparisons=40, parts=parts, styles=[style])
+        assert simulation.label_as_simulated(campaign=campaign, count=40, seed=0) == 40
+        for label in Label.objects.filter(comparison__campaign=campaign):
+            said = label.answer["parts"]
+            points = said["points"]["ratings"][0]["values"]["value"]
+            found.append((said["thumb"]["up"], points))
+    ups = {style: sum(up for up, _ in found) for style, found in given.items()}
+    means = {style: sum(points for _, points in found) / 40 for style, found in given.items()}
+    assert ups["polite"] > 30 > 10 > ups["rude"]
+    assert means["polite"] > means["rude"] + 1
+
+
+def test_every_choosing_preset_can_be_answered_by_them() -> None:
+    for name in ("llama2", "hh_line", "tulu", "instruct_gpt", "thumbs", "acceptability"):
+        preset = presets.PRESETS[name]
+        styles = STYLES[: preset.completions]
+        campaign = _campaign(comparisons=5, parts=preset.parts, styles=styles)
+        assert simulation.label_as_simulated(campaign=campaign, count=5, seed=0) == 5
+
+
+def test_a_part_that_they_cannot_answer_is_named() -> None:
+    parts = {**factories.LLAMA2, "edit": {"type": "rewrite"}}
+    campaign = _campaign(comparisons=1, parts=parts)
+    with pytest.raises(ValueError, match="cannot answer the part edit: they know no rewrite"):
+        simulation.label_as_simulated(campaign=campaign, count=1, seed=0)
+    parts["edit"]["required"] = False
+    campaign = _campaign(comparisons=1, parts=parts)
+    assert simulation.label_as_simulated(campaign=campaign, count=1, seed=0) == 1
+
+
 def test_only_a_campaign_on_the_demo_world_has_them() -> None:
     campaign = factories.CampaignFactory()
     factories.open_comparisons(campaign, 1)
@@ -100,12 +167,17 @@ def test_only_a_campaign_on_the_demo_world_has_them() -> None:
     assert Label.objects.count() == 0
 
 
-def _campaign(comparisons: int, overlap: int = 1, **fields: object) -> Campaign:
-    """Comparisons of a right, polite answer with a rude or a wordy one."""
+def _campaign(
+    comparisons: int,
+    overlap: int = 1,
+    styles: Sequence[world.Style] = ("polite", "rude"),
+    **fields: object,
+) -> Campaign:
+    """Comparisons of answers in these styles."""
     campaign = factories.CampaignFactory(demo_world=True, **fields)
     draw = random.Random(0)
     for item in list(world.items().values())[:comparisons]:
-        texts = [world.answer(item, style, draw) for style in ("polite", "rude")]
+        texts = [world.answer(item, style, draw) for style in styles]
         factories.open_comparisons(
             campaign, 1, prompt__item=item.slug, texts=texts, overlap=overlap
         )

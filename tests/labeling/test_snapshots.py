@@ -11,6 +11,7 @@ from django.db import connection
 
 from labeling import labels, leases, snapshots
 from labeling.models import Campaign, Comparison, Flag, Label
+from labeling.pseudonyms import pseudonym
 from models_runtime import artifacts
 from models_runtime.models import AuditEvent
 from models_runtime.records import PreferenceRecord, read_jsonl
@@ -82,7 +83,7 @@ def test_no_rater_can_be_told_from_the_files():
         text = handle.read().decode()
     assert cast.rater.username not in json.loads(text)["rater"]
     assert str(cast.rater.public_id) not in text
-    assert json.loads(text)["rater"] == snapshots.pseudonym(cast.project.pseudonym_key, cast.rater)
+    assert json.loads(text)["rater"] == pseudonym(cast.project.pseudonym_key, cast.rater)
 
 
 @pytest.mark.django_db

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from labeling import labels, leases
-from labeling.models import Assignment, Comparison, Iteration, Label, User
+from labeling.models import Assignment, Comparison, Conversation, Iteration, Label, User
 from tests.factories import Cast, open_comparisons
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +150,84 @@ def test_undo_of_an_uncounted_answer_moves_no_counter(cast: Cast) -> None:
     assert Iteration.objects.get().labels_people == 1
 
 
+def test_one_of_the_last_ten_can_be_taken_back(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 12)
+    cards = _answered(cast, 11)
+    assert _undo(cast, assignment=cards[0]) is None  # the eleventh
+    again = _undo(cast, assignment=cards[4])
+    assert again == cards[4]
+    assert list(Label.objects.filter(kind="withdrawn").values_list("assignment", flat=True)) == [
+        cards[4].pk
+    ]
+    assert _undo(cast, assignment=cards[4]) is None  # in hand again
+    assert Label.objects.filter(kind="withdrawn").count() == 1
+
+
+def test_nobody_takes_back_what_another_rater_answered(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 1)
+    (card,) = _answered(cast, 1)
+    theirs = labels.undo(rater=cast.other_rater, campaign=cast.campaign, assignment=card.public_id)
+    assert theirs is None
+    assert Label.objects.count() == 1
+
+
+def test_a_second_press_that_knew_the_same_newest_card_takes_nothing_back(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 3)
+    _, newest = _answered(cast, 2)
+    assert _undo(cast, last=newest.public_id) == newest
+    with pytest.raises(labels.NotNewest):
+        _undo(cast, last=newest.public_id)
+    assert Label.objects.filter(kind="withdrawn").count() == 1
+    assert _claim(cast.rater, cast) == newest
+
+
+def test_a_card_taken_back_pushes_out_what_was_leased_ahead_of_three(cast: Cast) -> None:
+    open_comparisons(cast.campaign, 6)
+    (answered,) = _answered(cast, 1)
+    ahead: list[Assignment] = []
+    for _ in range(3):
+        have = [card.public_id for card in ahead]
+        card = leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have)
+        assert card is not None
+        ahead.append(card)
+    assert _undo(cast) == answered
+    live = Assignment.objects.filter(state="leased").order_by("id")
+    assert list(live) == [answered, ahead[0], ahead[1]]
+    released = ahead[2].comparison
+    assert _counters(released) == (1, 0, "open")
+    _submit(answered, "1:better")
+    have = [card.public_id for card in ahead[:2]]
+    again = leases.claim_next(rater=cast.rater, campaign=cast.campaign, have=have)
+    assert again == ahead[2]
+
+
+def test_what_was_said_in_a_talk_is_taken_back_there_alone(cast: Cast) -> None:
+    (comparison,) = open_comparisons(cast.campaign, 1)
+    (card,) = _answered(cast, 1)
+    comparison.conversation = Conversation.objects.create(campaign=cast.campaign, rater=cast.rater)
+    comparison.save(update_fields=["conversation"])
+    assert _undo(cast) is None
+    assert _undo(cast, card) is None
+    assert labels.recent(cast.rater, cast.campaign) == []
+    card.refresh_from_db()
+    assert (card.state, Label.objects.count()) == ("submitted", 1)
+
+
+def _answered(cast: Cast, count: int) -> list[Assignment]:
+    """Cards answered a minute apart."""
+    cards = []
+    for minute in range(count):
+        card = _claim(cast.rater, cast)
+        _submit(card, "0:better", now=timezone.now() + timedelta(minutes=minute))
+        cards.append(card)
+    return cards
+
+
+def _undo(cast: Cast, assignment: Assignment | None = None, **said: object) -> Assignment | None:
+    which = assignment and assignment.public_id
+    return labels.undo(rater=cast.rater, campaign=cast.campaign, assignment=which, **said)
+
+
 def _claim(rater: User, cast: Cast) -> Assignment:
     card = leases.claim_next(rater=rater, campaign=cast.campaign)
     assert card is not None
@@ -168,3 +246,14 @@ def _submit(card: Assignment, choice: str, key: uuid.UUID | None = None, **sent:
 def _counters(comparison: Comparison) -> tuple[int, int, str]:
     comparison.refresh_from_db()
     return comparison.slots_left, comparison.counted, comparison.state
+
+
+def test_a_closed_campaign_keeps_its_answers(cast: Cast) -> None:
+    """Taken back, one could not be given again."""
+    open_comparisons(cast.campaign, 1)
+    answer = _submit(_claim(cast.rater, cast), "0:better")
+    cast.campaign.state = "closed"
+    cast.campaign.save(update_fields=["state"])
+    with pytest.raises(labels.NotOpen, match="closed"):
+        labels.undo(rater=cast.rater, campaign=cast.campaign)
+    assert list(Label.objects.all()) == [answer]

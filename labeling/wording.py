@@ -1,0 +1,52 @@
+"""What a card asked and told its rater: the versions that its label is recorded under.
+
+A card may wait in a browser while a lead revises the question or the guidelines. Its answer names
+the versions that it showed, and those are the label's: who reads the label later reads what the
+rater read. A version counts where the card can have shown it, so where nothing had replaced it
+when the card was first handed out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from labeling.models import Assignment, GuidelineVersion, QuestionVersion
+from labeling.questions import InvalidAnswer
+from models_runtime.phrases import phrase
+
+AT_ONCE = timedelta(minutes=1)  # a card may be drawn while the next version is being stored
+Version = TypeVar("Version", QuestionVersion, GuidelineVersion)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The question and the guidelines of one card; a campaign may have no guidelines."""
+
+    question: QuestionVersion
+    guideline: GuidelineVersion | None
+
+
+def shown_on(card: Assignment, *, asked: int | None, told: int | None) -> Wording:
+    """The versions with these numbers; the newest where the card names none. Raises InvalidAnswer
+    for versions that it cannot have shown: it is to be read as it stands now."""
+    campaign, since = card.campaign, card.leased_at
+    if campaign.question is None:
+        raise InvalidAnswer(phrase("This campaign asks no question yet."))
+    guideline = campaign.guideline and _version(campaign.guideline, told, since)
+    return Wording(_version(campaign.question, asked, since), guideline)
+
+
+def _version(newest: Version, number: int | None, since: datetime) -> Version:
+    """Read from the database only where it is not the newest, which it nearly always is."""
+    if number is None or number == newest.number:
+        return newest
+    rows = type(newest)._default_manager.filter(
+        campaign=newest.campaign_id, number__in=(number, number + 1)
+    )
+    found = {row.number: row for row in rows}
+    replaced = found.get(number + 1)
+    if number not in found or replaced is None or replaced.created_at < since - AT_ONCE:
+        raise InvalidAnswer(phrase("What is asked has changed since: read it again, then answer."))
+    return found[number]
