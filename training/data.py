@@ -4,7 +4,9 @@ Rows that cannot be trained on are dropped under a stated reason and counted, ne
 
     tied              neither answer was preferred
     identical texts   both sides of the pair are the same text
-    too long          prompt and answer together exceed max_length
+    no points         nobody gave the answer points for what is to be learned
+    no single best    pairs of a comparison in which no answer is above all others
+    too long          prompt and answer together exceed max_length, or the model's context
     cut off           the answer to imitate ended at the sampler's length limit, without EOS
 """
 
@@ -17,17 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from models_runtime.chat import Encoded, encode_completion, encode_prompt
+from models_runtime.chat import Encoded, encode_completion, encode_prompt, fit_prompt
 from models_runtime.jobdir import BadInput
+from models_runtime.loading import context_length_in, load_tokenizer
+from models_runtime.phrases import phrase
 from models_runtime.records import (
+    Demonstration,
     Message,
     Preference,
     PreferenceRecord,
+    Rated,
     SnapshotCompletion,
     Strength,
     read_jsonl,
 )
-from training.configs import Selection
+from training.configs import Optimisation, Selection
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,46 +65,57 @@ class Group:
     pairs: list[Pair] = field(default_factory=list)
 
 
-DEMONSTRATIONS = "demonstrations.jsonl"
-
-
-@dataclass(frozen=True)
-class Demonstration:
-    """A line of ``demonstrations.jsonl``: an answer that somebody wrote or approved."""
-
-    prompt_id: int
-    messages: list[Message]
-    completion: str
-    item: str = ""
-    split: str = "train"
-    fold: str = "policy"
-    iteration: int = 0
+DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 
 
 class Encoder:
-    """Encodes answers with their prompt; prompts recur, so their ids are kept."""
+    """Encodes answers with their prompt; prompts recur, so their ids are kept.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+    A prompt that leaves no room for ``longest`` tokens in the ``context`` (0: no limit) loses its
+    oldest tokens, as when it was sampled; ``prompts_cut`` counts those prompts.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        context: int = 0,
+        longest: int = 0,
+    ) -> None:
         self.tokenizer = tokenizer
-        self.max_length = max_length
+        self.max_length = min(max_length, context or max_length)
+        self.context = context
+        self.longest = longest
+        self.prompts_cut = 0
         self._prompts: dict[str, list[int]] = {}
+
+    @classmethod
+    def of(cls, folder: Path, config: Optimisation) -> Encoder:
+        """For the model in folder, trained with these options."""
+        context = context_length_in(folder)
+        return cls(load_tokenizer(folder), config.max_length, context, config.max_new_tokens)
 
     def encode(
         self, messages: Sequence[Message], text: str, *, ended: bool = True
     ) -> Encoded | None:
-        """The row, or None when it is longer than max_length.
+        """The row, or None when it is longer than max_length or the context.
 
         An answer that did not end carries no EOS, so that a reward model sees it was cut off.
         """
-        key = json.dumps(list(messages))
-        if key not in self._prompts:
-            self._prompts[key] = encode_prompt(self.tokenizer, messages)
-        prompt = self._prompts[key]
+        prompt = self._prompt(messages)
         answer = encode_completion(self.tokenizer, text)
         answer = answer if ended else answer[:-1]
         if not answer or len(prompt) + len(answer) > self.max_length:
             return None
         return Encoded(prompt + answer, [0] * len(prompt) + [1] * len(answer))
+
+    def _prompt(self, messages: Sequence[Message]) -> list[int]:
+        key = json.dumps(list(messages))
+        if key not in self._prompts:
+            ids = encode_prompt(self.tokenizer, messages)
+            self._prompts[key], cut = fit_prompt(ids, self.context, self.longest)
+            self.prompts_cut += cut > 0
+        return self._prompts[key]
 
 
 def read_preferences(snapshot: Path) -> list[PreferenceRecord]:
@@ -111,13 +128,25 @@ def read_demonstrations(snapshot: Path) -> list[Demonstration]:
     return _read(snapshot / DEMONSTRATIONS, Demonstration)
 
 
+def read_ratings(snapshot: Path) -> list[Rated]:
+    """ratings.jsonl of a snapshot folder: what was said of single completions. Raises BadInput
+    when absent or malformed."""
+    return _read(snapshot / RATINGS, Rated)
+
+
 def _read(path: Path, kind: type[T]) -> list[T]:
     if not path.is_file():
-        raise BadInput(f"The snapshot has no {path.name}.")
+        raise BadInput(phrase("The snapshot has no %(name)s.", name=path.name))
     try:
         return list(read_jsonl(path, kind))
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{path.name} of the snapshot is malformed ({error}).") from error
+        raise BadInput(
+            phrase(
+                "%(name)s of the snapshot is malformed (%(error)s).",
+                name=path.name,
+                error=str(error),
+            )
+        ) from error
 
 
 def training_records(
@@ -126,10 +155,13 @@ def training_records(
     """The comparisons a run trains on. Raises BadInput when none, or none but ties, is left."""
     kept = [record for record in records if selection.keeps(record)]
     if not kept:
-        raise BadInput("The snapshot holds no comparison that this run may train on.")
+        raise BadInput(phrase("The snapshot holds no comparison that this run may train on."))
     if not any(record.preferences for record in kept):
         raise BadInput(
-            f"All {len(kept)} comparisons are ties, so there is no preference to train on."
+            phrase(
+                "All %(n)s comparisons are ties, so there is no preference to train on.",
+                n=len(kept),
+            )
         )
     return kept
 

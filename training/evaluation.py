@@ -25,16 +25,21 @@ import numpy as np
 import torch
 
 from models_runtime import world
+from models_runtime.chat import Encoded
 from models_runtime.jobdir import JobDir, publish, write_atomically
-from models_runtime.loading import load_policy, load_reward_model, load_tokenizer
+from models_runtime.loading import context_length_in, load_policy, load_tokenizer
 from models_runtime.records import Sampler, jsonl_line, read_jsonl
 from training.configs import EvaluationConfig, Guards, parse_evaluation
 from training.intervals import clustered_mean
+from training.length import share_of_gain
+from training.reward_models import RewardModel
 from training.sampling import Sample, encoded, read_prompts, sample
-from training.scoring import in_batches, logps_at, rewards
+from training.scoring import in_batches, logps_at
+from training.texts import repeats
 
 FIRST_SAMPLES = "first.jsonl"
 FIRST_KEY = "first.json"
+SHOWN = {"first": "first policy"}  # in a progress bar: "12 / 45 prompts, first policy"
 PERCENTILE = 99.0  # perplexity above this share of the first policy's own samples is invalid
 
 
@@ -58,6 +63,7 @@ class Evaluation:
         self.prompts = read_prompts(job.input_path("prompts"))
         self.first = job.input_path("first")
         self.has_judge = "reward_model" in job.inputs()
+        self.prompts_cut = 0  # as the models that look at them see them
         self.items = [prompt.item or str(prompt.id) for prompt in self.prompts]
 
     # --- sampling ------------------------------------------------------------------------
@@ -70,8 +76,8 @@ class Evaluation:
             self.seed * 10 + draw,
         )  # fmt: skip
         folder = self.job.input_path(name)
-        label = f"{name} samples {draw}"
-        return sample(self.job, label, folder, self.prompts, sampler, c.sampling_batch)
+        label, unit = f"{name} samples {draw}", f"prompts, {SHOWN.get(name, name)} {draw}"
+        return sample(self.job, label, folder, self.prompts, sampler, c.sampling_batch, unit)
 
     def first_samples(self) -> tuple[list[Sample], list[Sample]]:
         """Two independent draws of the first policy, from an earlier evaluation if it fits."""
@@ -124,9 +130,18 @@ class Evaluation:
 
     def _logps_under(self, folder: Path, samples: list[Sample]) -> np.ndarray[Any, Any]:
         self.job.check_stop()
-        rows = encoded(load_tokenizer(folder), self.prompts, samples)
+        rows = self._rows(folder, samples)
         score = logps_at((1.0, self.config.temperature))
         return np.array(in_batches(score, load_policy(folder), rows))
+
+    def _rows(self, folder: Path, samples: list[Sample]) -> list[Encoded]:
+        """As the model in folder sees them. Raises nothing for a prompt beyond its context: it is
+        cut as the sampler cut it, and counted."""
+        longest = self.config.max_new_tokens
+        context = context_length_in(folder)
+        rows, cut = encoded(load_tokenizer(folder), self.prompts, samples, context, longest)
+        self.prompts_cut = max(self.prompts_cut, cut)
+        return rows
 
     def _values(self, samples: list[Sample]) -> dict[str, np.ndarray[Any, Any]]:
         values = {}
@@ -142,9 +157,9 @@ class Evaluation:
         """Texts the judge sees alike get one score, whatever batch they would have been in."""
         self.job.check_stop()
         folder = self.job.input_path("reward_model")
-        rows = encoded(load_tokenizer(folder), self.prompts, samples)
+        rows = self._rows(folder, samples)
         distinct = {tuple(row.ids): row for row in rows}
-        scores = in_batches(rewards, load_reward_model(folder), list(distinct.values()))
+        scores = RewardModel(folder).score(list(distinct.values())).rewards
         by_ids = dict(zip(distinct, scores, strict=True))
         return np.array([by_ids[tuple(row.ids)] for row in rows])
 
@@ -157,6 +172,8 @@ class Evaluation:
         for judge, prefix in (("utility", "utility_"), ("reward", "proxy_")):
             if judge in one.values:
                 result |= self._outcome(one.values[judge], other.values[judge], same, prefix)
+        if "reward" in one.values:
+            result |= _gain(other, one)
         prefix = "utility_" if self.config.world else "proxy_"
         names = ("win_rate", "win_rate_low", "win_rate_high", "tie_rate")
         return {**result, **{name: result.get(prefix + name) for name in names}}
@@ -270,6 +287,7 @@ def _result(evaluation: Evaluation, drawn: dict[str, Drawn], again: Drawn) -> di
     return {
         "metrics": metrics,
         "dropped": {},
+        "prompts_cut": evaluation.prompts_cut,
         "rows": len(drawn["candidate"].samples),
         "policies": policies,
         "against": against,
@@ -323,11 +341,16 @@ def _verdict(name: str, value: float, limit: float, side: str, sentence: str) ->
     }
 
 
-def repeats(text: str) -> bool:
-    """Whether three words in a row occur three times."""
-    words = text.lower().split()
-    trigrams = list(zip(words, words[1:], words[2:], strict=False))
-    return any(trigrams.count(three) >= 3 for three in set(trigrams))
+def _gain(before: Drawn, after: Drawn) -> dict[str, float | None]:
+    """How much more the reward model gives, and which share of that length explains."""
+    scored = [_by_length(drawn) for drawn in (before, after)]
+    found = share_of_gain(*scored)
+    return {"proxy_gain": found["gain"], "proxy_gain_by_length": found["by_length"]}
+
+
+def _by_length(drawn: Drawn) -> list[tuple[int, float]]:
+    given = drawn.values["reward"].ravel().tolist()
+    return [(len(one.ids), reward) for one, reward in zip(drawn.samples, given, strict=True)]
 
 
 def distinct_2(texts: Sequence[str]) -> float:

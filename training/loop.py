@@ -56,17 +56,6 @@ def steps_of(config: Optimisation, examples: int) -> int:
     return config.epochs * math.ceil(examples / config.batch_size)
 
 
-def learning_rate(config: Optimisation, step: int, steps: int) -> float:
-    """The rate of a step counted from 0: linear warm-up, then the schedule down to its floor."""
-    warmup = math.ceil(config.warmup * steps)
-    if step < warmup:
-        return config.learning_rate * (step + 1) / (warmup + 1)
-    share = (step - warmup) / max(1, steps - warmup)
-    fall = {"constant": 1.0, "linear": 1 - share, "cosine": (1 + math.cos(math.pi * share)) / 2}
-    floor = config.final_learning_rate if config.schedule != "constant" else 0.0
-    return config.learning_rate * (floor + (1 - floor) * fall[config.schedule])
-
-
 def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of an epoch as lists of indices: a pure function of its arguments."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -120,7 +109,7 @@ class Loop(Generic[E]):
                     yield number, [self.examples[index] for index in indices]
 
     def _step(self, step: int, batch: list[E]) -> dict[str, float]:
-        rate = learning_rate(self.config, step, self.steps)
+        rate = self.config.rate_at(step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss, metrics = self._accumulate(batch)
@@ -168,6 +157,7 @@ class Loop(Generic[E]):
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": random_state(),
+            **self._more_state(),
         }
         with publish(checkpoint_folder(self.job, done)) as folder:
             torch.save(state, folder / STATE)
@@ -184,7 +174,15 @@ class Loop(Generic[E]):
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["rng"])
+        self._restore(state)
         return int(state["step"])
+
+    def _more_state(self) -> dict[str, Any]:
+        """What a loop of a special kind keeps in its checkpoints beside."""
+        return {}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take that up again."""
 
 
 def random_state() -> dict[str, Any]:

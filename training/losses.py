@@ -11,13 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-# Margin in the loss by rated strength (Llama 2, 2023, table 27). The label stores the rating.
-MARGIN_SCHEDULES: dict[str, dict[str, float]] = {
-    "none": {"significantly": 0.0, "better": 0.0, "slightly": 0.0, "negligibly": 0.0},
-    "small": {"significantly": 1.0, "better": 2 / 3, "slightly": 1 / 3, "negligibly": 0.0},
-    "large": {"significantly": 3.0, "better": 2.0, "slightly": 1.0, "negligibly": 0.0},
-}
-
 
 def bradley_terry(chosen: Tensor, rejected: Tensor, margin: Tensor | float = 0.0) -> Tensor:
     """-log sigmoid(r_w - r_l - m): [P] rewards -> [P] losses (Llama 2, equation 2).
@@ -49,6 +42,25 @@ def k_wise(pair_losses: Tensor, weights: Tensor, prompt: Tensor, denominators: T
     """
     sums = torch.zeros_like(denominators).index_add(0, prompt, weights * pair_losses)
     return sums / denominators
+
+
+def first_among(winner: Tensor, losers: Tensor, present: Tensor) -> Tensor:
+    """-log softmax of the winner among itself and its losers: [S], [S, L], [S, L] -> [S].
+
+    losers are rewards (plus margins, if any); present is true where there is a loser. One loser
+    gives the loss of a pair. Over the best of N answers it is Ziegler et al. (2019), equation 1;
+    as the mean over each answer among those below it, Plackett-Luce (Xia et al., 2008: ListMLE).
+
+    Rewards 1.5, .5, 0, -1 in rank order. The best: log(1 + e^-1 + e^-1.5 + e^-2.5) = .514675.
+    The second log(1 + e^-.5 + e^-1.5) = .604131, the third log(1 + e^-1) = .313262: mean .477356.
+    """
+    barred = losers.masked_fill(~present, -torch.inf)
+    return torch.logsumexp(torch.cat([winner[:, None], barred], dim=1), dim=1) - winner
+
+
+def squared_error(rewards: Tensor, targets: Tensor) -> Tensor:
+    """(r - t)^2: [C] rewards and [C] points -> [C]; 1.5 against 1 is .25."""
+    return (rewards - targets) ** 2
 
 
 def completion_nll(logps: Tensor) -> Tensor:

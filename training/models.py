@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Campaign, Iteration, Snapshot
 from models_runtime.models import Checkpoint, Job, Project
@@ -16,9 +17,9 @@ class TrainingRun(models.Model):
     """One training job with its lineage. Its state is its job's state."""
 
     ROLES: ClassVar = [
-        ("policy", "policy"),
-        ("reward_model", "reward model of the policy"),
-        ("judge", "judging reward model"),
+        ("policy", _("policy")),
+        ("reward_model", _("reward model of the policy")),
+        ("judge", _("judging reward model")),
     ]
     project = models.ForeignKey(Project, models.PROTECT, related_name="runs")
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="runs")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,24 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import comparisons, iterations, snapshots
+from labeling import comparisons, conversations, iterations, questions, snapshots
 from labeling.iterations import Plan, plan_of
 from labeling.models import Campaign, Iteration, SamplingBatch, User
-from models_runtime import jobs, pairing
+from labeling.questions import Parts
+from models_runtime import jobs, pairing, phrases
 from models_runtime.jobdir import is_full
 from models_runtime.models import Checkpoint, Job
+from models_runtime.phrases import phrase, together
+from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
-from training import configs, runs
+from training import configs, lessons, runs
 from training.models import Evaluation, TrainingRun
 
 log = logging.getLogger(__name__)
 STEP_SECONDS = 120
+HELD_BY_JOBS = ("sampling", "training", "evaluating")
+NO_PAIRS = phrase("the answers are demonstrations")  # why there is no judge
+UNFINISHED = ("queued", "running", "stopped")
 
 
 def tick() -> None:
@@ -56,12 +62,18 @@ def step(iteration: Iteration) -> None:
     except (OperationalError, InterfaceError):
         log.exception("iteration %s: the database was away; the next tick goes on", iteration.pk)
     except ValueError as error:
-        iterations.fail(iteration, str(error))
+        iterations.fail(iteration, without_paths(phrases.of(error)))
     except OSError as error:
         iterations.fail(iteration, _of_files(error))
     except Exception as error:
         log.exception("iteration %s failed", iteration.pk)
-        iterations.fail(iteration, f"The loop met an error of its own: {error!r}.")
+        iterations.fail(
+            iteration,
+            phrase(
+                "The loop met an error of its own (%(kind)s); see its log.",
+                kind=type(error).__name__,
+            ),
+        )
     finally:
         Iteration.objects.filter(pk=iteration.pk, step_until=until).update(step_until=None)
 
@@ -69,9 +81,12 @@ def step(iteration: Iteration) -> None:
 def _of_files(error: OSError) -> str:
     """What went wrong with files, for a person; retry goes on from here."""
     if is_full(error):
-        return "The disk is full: free some space, then retry."
-    named = f" {Path(error.filename).name}" if error.filename else ""
-    return f"The loop could not use a file{named}: {error.strerror or error}."
+        return phrase("The disk is full: free some space, then retry.")
+    why = error.strerror or str(error)
+    if not error.filename:
+        return phrase("The loop could not use a file: %(why)s.", why=why)
+    name = Path(error.filename).name
+    return phrase("The loop could not use a file %(name)s: %(why)s.", name=name, why=why)
 
 
 def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
@@ -90,11 +105,15 @@ def check_plan(plan: Plan) -> None:
     configs.parse("reward", {"margin": plan.margin, **plan.reward})
     configs.parse_evaluation({**plan.evaluation, "guards": plan.guards})
     if plan.strategy not in pairing.STRATEGIES:
-        raise ValueError(f"There is no way of selecting pairs named {plan.strategy}.")
+        raise ValueError(
+            phrase(
+                "There is no way of selecting pairs named %(strategy)s.", strategy=plan.strategy
+            )
+        )
     if plan.start_training not in ("auto", "person"):
-        raise ValueError("Training starts by auto or by a person.")
+        raise ValueError(phrase("Training starts by auto or by a person."))
     if plan.k < 1 or plan.comparisons < 1 or plan.target_labels < 1:
-        raise ValueError("An iteration needs at least one sample, comparison and label.")
+        raise ValueError(phrase("An iteration needs at least one sample, comparison and label."))
 
 
 def _start_next(campaign: Campaign) -> None:
@@ -106,20 +125,56 @@ def _start_next(campaign: Campaign) -> None:
 
 
 def retry_iteration(iteration: Iteration, actor: User | None = None) -> None:
-    """Send a failed iteration back to where it failed, its failed jobs queued again."""
+    """Send a failed iteration back to where it failed, its failed jobs queued again. A cancelled
+    one runs again where nothing else does its work: without it the iteration would only fail
+    once more. A run that was cancelled beside others stays so."""
     with transaction.atomic():
         iterations.retry(iteration, actor=actor)
         for job in _jobs_of(iteration).filter(state="failed"):
             jobs.requeue(job, actor=actor)
+        for job in _missed(iteration):
+            runs.run_again(job, actor=actor)
+
+
+def _missed(iteration: Iteration) -> list[Job]:
+    """Of each use the first of the cancelled jobs, where all of that use were cancelled."""
+    by_use: dict[str, list[Job]] = {}
+    for job in _jobs_of(iteration).order_by("id"):
+        by_use.setdefault(runs.use_of(job), []).append(job)
+    return [
+        found[0]
+        for use, found in by_use.items()
+        if runs.is_taken_up(iteration, use) and all(job.state == "cancelled" for job in found)
+    ]
+
+
+def stopped_jobs(iteration: Iteration) -> list[Job]:
+    """What somebody stopped and the iteration therefore waits for: nothing else moves it."""
+    if iteration.state not in HELD_BY_JOBS:
+        return []
+    return list(_jobs_of(iteration).filter(state="stopped").order_by("id"))
+
+
+def give_up(iteration: Iteration, actor: User | None = None) -> None:
+    """Close an iteration for good: one in review, one that failed, or one that waits for a job
+    that was stopped, whose other jobs then end with it. Raises StaleState for any other."""
+    with transaction.atomic():
+        if stopped_jobs(iteration):
+            iterations.fail(iteration, phrase("A job of it was stopped, and it was given up."))
+            for job in _jobs_of(iteration).filter(state__in=UNFINISHED):
+                jobs.cancel(job, actor=actor)
+        iterations.reject(iteration=iteration, actor=actor)
 
 
 def promote(iteration: Iteration, checkpoint: Checkpoint, actor: User | None = None) -> None:
     """A person's decision: refuses a checkpoint that this iteration did not evaluate."""
     evaluation = iteration.evaluations.filter(checkpoint=checkpoint).first()
     if evaluation is None or not evaluation.result:
-        raise ValueError("Only a candidate that this iteration has evaluated can be promoted.")
+        raise ValueError(
+            phrase("Only a candidate that this iteration has evaluated can be promoted.")
+        )
     if failed := runs.failed_guards(evaluation):
-        raise ValueError(" ".join(failed))
+        raise ValueError(together(" ", failed))
     iterations.promote(iteration=iteration, checkpoint=checkpoint, actor=actor)
 
 
@@ -131,17 +186,25 @@ def candidates(iteration: Iteration) -> list[Evaluation]:
 
 
 def _sample(iteration: Iteration) -> None:
-    batch = iteration.batches.select_related("job").first() or _start_sampling(iteration)
-    if not _settled(batch.job):
-        return
-    folder = jobs.output_folder(batch.job)
-    comparisons.ingest(batch, folder)
-    opened = comparisons.build(iteration, folder)
+    if conversations.live_of(iteration.campaign):  # raters ask the models themselves
+        why = phrase("raters talk with the models")
+        return iterations.advance(iteration, "collecting", reason=why)
+    if plan_of(iteration).completions_per_comparison == 0:  # cards of the prompt alone
+        opened = comparisons.build(iteration, None)
+    else:
+        batch = iteration.batches.select_related("job").first() or _start_sampling(iteration)
+        if not _settled(batch.job):
+            return
+        folder = jobs.output_folder(batch.job)
+        comparisons.ingest(batch, folder)
+        opened = comparisons.build(iteration, folder)
     if not opened:
         raise ValueError(
-            "No comparison could be opened: every prompt's completions were identical."
+            phrase("No comparison could be opened: no prompt has enough different texts.")
         )
-    iterations.advance(iteration, "collecting", reason=f"{opened} comparisons opened")
+    iterations.advance(
+        iteration, "collecting", reason=phrase("%(n)s comparisons opened", n=opened)
+    )
 
 
 def _start_sampling(iteration: Iteration) -> SamplingBatch:
@@ -201,17 +264,30 @@ def _sources(iteration: Iteration) -> list[Checkpoint]:
 def _collect(iteration: Iteration) -> None:
     if not _collected(iteration):
         return
+    if why := untrainable(iteration):
+        return iterations.keep_collecting(iteration, why)
     iteration.snapshot = snapshots.freeze(campaign=iteration.campaign, iteration=iteration)
-    plan = plan_of(iteration)
+    plan, taught = plan_of(iteration), questions.teaches(_parts(iteration))
     with _locked(iteration):
-        iterations.advance(iteration, "training", snapshot=iteration.snapshot)
-        for role in ("reward_model", "judge"):
+        iterations.advance(iteration, "training", snapshot=iteration.snapshot, error="")
+        for role in ("reward_model", "judge") if "preferences" in taught else ():
             runs.start_run(
                 iteration=iteration,
                 role=role,
                 method="reward",
                 options={"margin": plan.margin, **plan.reward},
             )
+
+
+def untrainable(iteration: Iteration) -> str:
+    """Why nothing can be trained from the answers to the campaign's question by the iteration's
+    plan, in one sentence; empty where it can."""
+    return lessons.refusal(plan_of(iteration), _parts(iteration))
+
+
+def _parts(iteration: Iteration) -> Parts:
+    question = iteration.campaign.question
+    return question.parts if question else {}
 
 
 def _collected(iteration: Iteration) -> bool:
@@ -238,10 +314,11 @@ def _train(iteration: Iteration) -> None:
     if any(run.job.state not in runs.FINISHED for run in rows):
         return
     if not any(run.output_id for run in policies):
-        raise ValueError(_why(policies) or "No policy run finished.")
+        raise ValueError(_why(policies) or phrase("No policy run finished."))
     judges = [run for run in rows if run.role == "judge"]
-    unjudged = "" if any(run.output_id for run in judges) else f"no judge: {_why(judges)}"
-    iterations.advance(iteration, "evaluating", reason=unjudged)
+    judged = any(run.output_id for run in judges)
+    unjudged = phrase("no judge: %(why)s", why=_why(judges) if judges else NO_PAIRS)
+    iterations.advance(iteration, "evaluating", reason="" if judged else unjudged)
 
 
 def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
@@ -249,9 +326,10 @@ def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
     plan = plan_of(iteration)
     reward = [run for run in rows if run.role == "reward_model"]
     trained = any(run.output_id for run in reward)
-    if plan.method in runs.NEEDS_REWARD_MODEL and not trained:
+    config = configs.parse(plan.method, plan.options)
+    if runs.needs_reward_model(plan.method, config) and not trained:
         if all(run.job.state in runs.FINISHED for run in reward):
-            raise ValueError(_why(reward) or "The reward model was not trained.")
+            raise ValueError(_why(reward) or phrase("The reward model was not trained."))
         return
     runs.start_run(iteration=iteration, role="policy", method=plan.method, options=plan.options)
 
@@ -261,10 +339,10 @@ def _evaluate(iteration: Iteration) -> None:
     if any(e.job.state not in runs.FINISHED for e in evaluations):
         return
     if not any(e.result for e in evaluations):
-        raise ValueError("; ".join(e.job.error for e in evaluations) or "No evaluation finished.")
+        raise ValueError(_errors(e.job for e in evaluations) or phrase("No evaluation finished."))
     if not candidates(iteration):
         sentences = [s for e in evaluations if e.result for s in runs.failed_guards(e)]
-        raise ValueError(" ".join(sentences))
+        raise ValueError(together(" ", sentences))
     iterations.advance(iteration, "review")
 
 
@@ -277,11 +355,11 @@ def _review(iteration: Iteration) -> None:
         return
     best = next((e for e in candidates(iteration) if _passes(e, gate)), None)
     if best is None:
-        iterations.reject(iteration=iteration, reason=f"no candidate passed the gate {gate}")
+        refused = phrase("no candidate passed the gate %(gate)s", gate=str(gate))
+        iterations.reject(iteration=iteration, reason=refused)
         return
-    iterations.promote(
-        iteration=iteration, checkpoint=best.checkpoint, reason=f"passed the gate {gate}"
-    )
+    passed = phrase("passed the gate %(gate)s", gate=str(gate))
+    iterations.promote(iteration=iteration, checkpoint=best.checkpoint, reason=passed)
 
 
 def _settle_candidates(iteration: Iteration) -> list[Evaluation]:
@@ -336,7 +414,7 @@ def _locked(iteration: Iteration) -> Iterator[None]:
     with transaction.atomic():
         rows = Iteration.objects.select_for_update().filter(pk=iteration.pk, state=iteration.state)
         if rows.first() is None:
-            raise StaleState(f"Iteration {iteration.pk} moved on.")
+            raise StaleState(phrase("Iteration %(pk)s moved on.", pk=str(iteration.pk)))
         yield
 
 
@@ -352,12 +430,19 @@ def _claim_step(iteration: Iteration) -> datetime.datetime | None:
 def _settled(job: Job) -> bool:
     """Whether the job succeeded. Raises ValueError with its sentence when it cannot any more."""
     if job.state in ("failed", "cancelled"):
-        raise ValueError(job.error or f"The {job.kind} job was {job.state}.")
+        ended = phrase("The job %(pk)s is %(state)s.", pk=str(job.pk), state=phrase(job.state))
+        raise ValueError(job.error or ended)
     return job.state == "succeeded"
 
 
 def _why(failed: list[TrainingRun]) -> str:
-    return " ".join(run.job.error for run in failed if run.job.error)
+    return _errors(run.job for run in failed)
+
+
+def _errors(failed: Iterable[Job]) -> str:
+    """Their sentences one after the other; empty when none of them says anything."""
+    said = [job.error for job in failed if job.error]
+    return together(" ", said) if said else ""
 
 
 def _jobs_of(iteration: Iteration) -> Any:

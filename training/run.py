@@ -15,6 +15,7 @@ from typing import Any
 
 from models_runtime.jobdir import BadInput, JobDir, run_entry
 from models_runtime.loading import use_one_thread_when_asked
+from models_runtime.phrases import of
 from training.configs import METHODS, BadOption, Selection, parse
 from training.task import Task
 
@@ -29,7 +30,7 @@ def main(job: JobDir) -> None:
     try:
         runners[spec["kind"]](job, spec)
     except BadOption as error:
-        raise BadInput(str(error)) from error
+        raise BadInput(of(error)) from error
 
 
 def train(job: JobDir, spec: dict[str, Any]) -> None:

@@ -13,18 +13,48 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from labeling.iterations import plan_of
-from labeling.models import Iteration, Prompt, Snapshot, User
+from labeling.models import Iteration, Prompt, SamplingBatch, Snapshot, User
 from models_runtime import audit, jobs, registry
 from models_runtime.models import Checkpoint, Job
+from models_runtime.phrases import phrase
 from models_runtime.records import PromptRecord, jsonl_line, under_system
+from models_runtime.states import StaleState
 from training import configs
 from training.models import Evaluation, TrainingRun
 
-NEEDS_REWARD_MODEL = {"raft"}
-BEST = "best.jsonl"  # beside a best-of-K policy: the answers it was tuned on, to compete again
+# Beside a policy of such a method: what it was tuned on, for the next one to take up.
+EARLIER = {"raft": "best.jsonl", "spin": "own.jsonl"}
+BY_MODEL = ("model", "piecewise")  # what the option ``reward`` asks a reward model for
+NO_PROMPTS = {
+    None: phrase("The campaign has no prompts: import some first."),
+    "heldout": phrase("The campaign has no held-out prompts: import some first."),
+    "train": phrase("The campaign has no training prompts: import some first."),
+}
 FINISHED = ("succeeded", "failed", "cancelled")
+# What a guard says that does not hold, and which of them are shares.
+GUARDS = {
+    "valid_text": phrase("%(value)s of the samples are valid text; at least %(limit)s must be."),
+    "kl": phrase(
+        "The policy is %(value)s nats from the first one; at most %(limit)s are allowed."
+    ),
+    "length_growth": phrase(
+        "Answers are %(value)s times as long as at first; at most %(limit)s is allowed."
+    ),
+    "duplicates": phrase("%(value)s of the samples repeat another; at most %(limit)s may."),
+}
+SHARES = ("valid_text", "duplicates")
+# By what a job is for: the states in which an iteration takes up what it makes. A failed iteration
+# takes up nothing until it is retried.
+TAKEN_UP_IN = {
+    "sample": ("sampling",),
+    "reward_model": ("training",),
+    "judge": ("training",),
+    "policy": ("training", "evaluating", "review"),
+    "evaluate": ("evaluating", "review"),
+}
 
 
 def start_run(
@@ -41,11 +71,11 @@ def start_run(
     no snapshot yet or the method needs a reward model that is not trained.
     """
     snapshot = _snapshot(iteration)
-    merged = {**_defaults(iteration, method), **(options or {})}
+    merged = {**defaults(iteration, method), **(options or {})}
     config = configs.parse(method, merged)
     fold = {"reward_model": "policy", "judge": "judge", "policy": "policy"}[role]
     select = configs.Selection(split="train", fold=fold, iteration=iteration.number)
-    inputs, parents = _inputs(iteration, method)
+    inputs, parents = _inputs(iteration, method, config)
     with transaction.atomic():
         job = jobs.submit(
             project=iteration.campaign.project,
@@ -74,6 +104,39 @@ def start_run(
         run.parents.set(parents)
         audit.record(verb="run started", obj=run, actor=actor, data={"method": method})
     return run
+
+
+def use_of(job: Job) -> str:
+    """What a job is for, as TAKEN_UP_IN has it."""
+    run = TrainingRun.objects.filter(job=job).only("role").first()
+    return run.role if run else job.kind
+
+
+def can_run_again(job: Job) -> bool:
+    """Whether it was cancelled, and the iteration that it is of would still use what it makes."""
+    iteration = _iteration_of(job) if job.state == "cancelled" else None
+    return iteration is not None and is_taken_up(iteration, use_of(job))
+
+
+def is_taken_up(iteration: Iteration, use: str) -> bool:
+    """Whether the iteration, as it stands, still uses what jobs of this use make."""
+    open_still = iteration.campaign.state != "closed"
+    return open_still and iteration.state in TAKEN_UP_IN.get(use, ())
+
+
+def run_again(job: Job, actor: User | None = None) -> Job:
+    """Put a new job in the place of a cancelled one. Of two callers one does, and the other gets
+    StaleState, as does whoever asks when the iteration has no more use for it."""
+    with transaction.atomic():
+        found = _iteration_of(job)
+        if found is not None:  # held, so that it is not given up meanwhile
+            found = Iteration.objects.select_for_update().get(pk=found.pk)
+        if found is None or not is_taken_up(found, use_of(job)):
+            raise StaleState(phrase("Nothing waits any more for what this job would make."))
+        made = jobs.run_again(job, actor=actor)
+        for waiting in (SamplingBatch, TrainingRun, Evaluation):
+            waiting._default_manager.filter(job=job).update(job=made)
+    return made
 
 
 def settle_run(run: TrainingRun) -> None:
@@ -108,7 +171,7 @@ def start_evaluation(run: TrainingRun) -> Evaluation:
     """
     iteration = run.iteration
     if iteration is None or run.output is None:
-        raise ValueError("Only a finished run of an iteration can be evaluated.")
+        raise ValueError(phrase("Only a finished run of an iteration can be evaluated."))
     with transaction.atomic():
         TrainingRun.objects.select_for_update().get(pk=run.pk)
         if existing := run.evaluations.first():
@@ -140,7 +203,17 @@ def settle_evaluation(evaluation: Evaluation) -> None:
 def failed_guards(evaluation: Evaluation) -> list[str]:
     """The sentences of the guards that a candidate did not pass; empty: it may be promoted."""
     guards = evaluation.result.get("guards", [])
-    return [guard["sentence"] for guard in guards if not guard["ok"]]
+    return [_guard_sentence(guard) for guard in guards if not guard["ok"]]
+
+
+def _guard_sentence(guard: dict[str, Any]) -> str:
+    """As the evaluation said it, in a form that other languages can say too."""
+    name, value = guard.get("name"), guard.get("value")
+    if name not in GUARDS or value is None:
+        return str(guard["sentence"])
+    limit = guard["limit"]
+    form = "{:.1%}" if name in SHARES else "{:.2f}"
+    return phrase(GUARDS[name], value=form.format(value), limit=form.format(limit))
 
 
 def prompts_input(
@@ -153,8 +226,7 @@ def prompts_input(
     rows = rows.filter(split=split) if split else rows
     wanted = list(rows.order_by("id").values_list("pk", flat=True))
     if not wanted:
-        kind = {"heldout": "held-out ", "train": "training "}.get(split or "", "")
-        raise ValueError(f"The campaign has no {kind}prompts: import some first.")
+        raise ValueError(NO_PROMPTS[split])
     if limit and limit < len(wanted):
         wanted = random.Random(seed_for(iteration, "sample")).sample(wanted, limit)
     found = rows.in_bulk(wanted)
@@ -173,7 +245,8 @@ def _record(prompt: Prompt, system_prompt: str) -> PromptRecord:
 
 
 def prompts_of(iteration: Iteration) -> Any:
-    return Prompt.objects.filter(prompt_set__campaign=iteration.campaign)
+    """What the campaign asks its models: all but what its author took back."""
+    return Prompt.objects.filter(prompt_set__campaign=iteration.campaign, withdrawn_at=None)
 
 
 def seed_for(iteration: Iteration, purpose: str) -> int:
@@ -182,9 +255,15 @@ def seed_for(iteration: Iteration, purpose: str) -> int:
     return plan_of(iteration).seed * 100_003 + iteration.number * 17 + offset
 
 
+def _iteration_of(job: Job) -> Iteration | None:
+    """The iteration whose samples, run or evaluation the job is."""
+    its_own = Q(batches__job=job) | Q(runs__job=job) | Q(evaluations__job=job)
+    return Iteration.objects.filter(its_own).select_related("campaign").first()
+
+
 def _snapshot(iteration: Iteration) -> Snapshot:
     if iteration.snapshot is None:
-        raise ValueError("There is no snapshot of labels to train on yet.")
+        raise ValueError(phrase("There is no snapshot of labels to train on yet."))
     return iteration.snapshot
 
 
@@ -199,33 +278,68 @@ def _parameters(checkpoint: Checkpoint) -> int:
     return int(checkpoint.facts.get("parameters") or configs.SMALL_MODEL)
 
 
-def _defaults(iteration: Iteration, method: str) -> dict[str, Any]:
-    """What fits a model of this size; a method that samples answers as long as people rate."""
-    options = configs.suggested(method, _parameters(iteration.policy))
-    if method in NEEDS_REWARD_MODEL:
-        options["max_new_tokens"] = plan_of(iteration).max_new_tokens
-    return options
+def defaults(iteration: Iteration, method: str) -> dict[str, Any]:
+    """What fits a model of this size, and answers as long as people rate."""
+    longest = plan_of(iteration).max_new_tokens
+    return {**configs.suggested(method, _parameters(iteration.policy)), "max_new_tokens": longest}
 
 
-def _inputs(iteration: Iteration, method: str) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
-    inputs = [
-        jobs.input_of_checkpoint("policy", iteration.policy),
-        jobs.input_of_snapshot("snapshot", _snapshot(iteration)),
-    ]
-    parents = [iteration.policy]
-    if method == "dpo":
-        inputs.append(jobs.input_of_checkpoint("reference", iteration.policy))
-    if method in NEEDS_REWARD_MODEL:
-        reward_model = reward_model_of(iteration)
-        if reward_model is None:
-            raise ValueError(f"{method} needs a reward model, and none is trained yet.")
-        inputs.append(jobs.input_of_checkpoint("reward_model", reward_model))
+def needs_reward_model(method: str, config: configs.Config) -> bool:
+    """Whether a run of this method rewards answers that it samples by a trained model."""
+    return method == "raft" or getattr(config, "reward", "") in BY_MODEL
+
+
+def _inputs(
+    iteration: Iteration, method: str, config: configs.Config
+) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
+    """What the job is given, and the checkpoints among it that its output descends from."""
+    found = {"policy": iteration.policy, **_reference(iteration, config)}
+    if needs_reward_model(method, config):
+        found |= _rewarding(iteration, method, config)
+    parents = list(dict.fromkeys(found.values()))
+    name = EARLIER.get(method)
+    if name in iteration.policy.manifest:
+        found["earlier"] = iteration.policy
+    inputs = [jobs.input_of_checkpoint(name, checkpoint) for name, checkpoint in found.items()]
+    inputs.append(jobs.input_of_snapshot("snapshot", _snapshot(iteration)))
+    if method == "raft" or hasattr(config, "reward"):
         asked = plan_of(iteration).system_prompt
         inputs.append(prompts_input(iteration, "train", system_prompt=asked))
-        parents.append(reward_model)
-    if method == "raft" and BEST in iteration.policy.manifest:
-        inputs.append(jobs.input_of_checkpoint("earlier", iteration.policy))
     return inputs, parents
+
+
+def _reference(iteration: Iteration, config: configs.Config) -> dict[str, Checkpoint]:
+    """What the policy is pulled towards, by methods that have the option of that name."""
+    if not hasattr(config, "reference"):
+        return {}
+    parent = config.reference == "parent"
+    return {"reference": iteration.policy if parent else _first_policy(iteration)}
+
+
+def _rewarding(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:
+    """The models that reward: of this iteration, and the one that the option names for safety."""
+    reward_model = reward_model_of(iteration)
+    if reward_model is None:
+        raise ValueError(
+            phrase("%(method)s needs a reward model, and none is trained yet.", method=method)
+        )
+    if getattr(config, "reward", "") != "piecewise":
+        return {"reward_model": reward_model}
+    name = getattr(config, "safety_model", "")
+    named = Checkpoint.objects.filter(
+        project=iteration.campaign.project, kind="reward_model", name=name, state="ready"
+    )
+    safety = named.order_by("-id").first()
+    if safety is None:
+        raise ValueError(
+            phrase("There is no reward model named %(name)s to judge safety.", name=repr(name))
+        )
+    return {"reward_model": reward_model, "safety_model": safety}
+
+
+def _first_policy(iteration: Iteration) -> Checkpoint:
+    """What the campaign began with: it stays the same whatever is promoted."""
+    return iteration.campaign.first_policy or iteration.policy
 
 
 def _evaluation_options(iteration: Iteration) -> dict[str, Any]:
@@ -241,10 +355,9 @@ def _evaluation_options(iteration: Iteration) -> dict[str, Any]:
 
 
 def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict[str, Any]]:
-    first = iteration.campaign.first_policy or iteration.policy
     inputs = [
         jobs.input_of_checkpoint("candidate", candidate),
-        jobs.input_of_checkpoint("first", first),
+        jobs.input_of_checkpoint("first", _first_policy(iteration)),
         jobs.input_of_checkpoint("parent", iteration.policy),
         prompts_input(iteration, "heldout", system_prompt=plan_of(iteration).system_prompt),
     ]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models_runtime.backends import Generated, LocalBackend
-from models_runtime.chat import Encoded, encode_prompt
+from models_runtime.chat import Encoded, encode_prompt, fit_prompt
 from models_runtime.jobdir import BadInput, JobDir, write_atomically
 from models_runtime.loading import load_policy, load_tokenizer
+from models_runtime.phrases import phrase
 from models_runtime.records import (
     FinishReason,
     Progress,
@@ -18,7 +19,6 @@ from models_runtime.records import (
     Sampler,
     jsonl_line,
     read_jsonl,
-    under_system,
 )
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ def read_prompts(path: Path) -> list[PromptRecord]:
     try:
         prompts = list(read_jsonl(path, PromptRecord))
     except OSError as error:
-        raise BadInput("The file of prompts could not be read.") from error
+        raise BadInput(phrase("The file of prompts could not be read.")) from error
     except (ValueError, TypeError) as error:
-        raise BadInput(f"The file of prompts is malformed ({error}).") from error
+        raise BadInput(
+            phrase("The file of prompts is malformed (%(error)s).", error=str(error))
+        ) from error
     if not prompts:
-        raise BadInput("There is no prompt to sample from.")
+        raise BadInput(phrase("There is no prompt to sample from."))
     return prompts
 
 
@@ -58,8 +60,10 @@ def sample(
     prompts: Sequence[PromptRecord],
     sampler: Sampler,
     batch_size: int,
+    unit: str = "prompts",
 ) -> list[Sample]:
-    """k samples for every prompt, by prompt in the order given, then by index.
+    """k samples for every prompt, by prompt in the order given, then by index. ``unit`` is what a
+    progress bar counts.
 
     Shards that an earlier attempt finished under this name are read back, not drawn again. Every
     sample has its own random numbers, so the result is the same either way.
@@ -70,7 +74,7 @@ def sample(
     found: list[Sample] = []
     for number, shard in enumerate(shards):
         found += _shard(job, f"{name}-{number}.jsonl", shard, drawing)
-        job.progress(Progress(min(len(prompts), (number + 1) * size), len(prompts), name))
+        job.progress(Progress(min(len(prompts), (number + 1) * size), len(prompts), unit))
     return found
 
 
@@ -115,14 +119,18 @@ def encoded(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[PromptRecord],
     samples: Sequence[Sample],
-    system_prompt: str = "",
-) -> list[Encoded]:
-    """The samples as rows with their prompt: the very tokens that were drawn."""
-    starts = {
-        p.id: encode_prompt(tokenizer, under_system(p.messages, system_prompt)) for p in prompts
-    }
+    context: int,
+    longest: int,
+) -> tuple[list[Encoded], int]:
+    """The samples as rows, the very tokens that were drawn after their prompt, and how many of
+    the prompts the sampler cut, which left room for ``longest`` tokens in its ``context``."""
+    starts, cut = {}, 0
+    for prompt in prompts:
+        ids = encode_prompt(tokenizer, prompt.messages)
+        starts[prompt.id], gone = fit_prompt(ids, context, longest)
+        cut += gone > 0
     rows = []
     for one in samples:
         start = starts[one.prompt_id]
         rows.append(Encoded(start + one.ids, [0] * len(start) + [1] * len(one.ids)))
-    return rows
+    return rows, cut

@@ -14,12 +14,17 @@ from models_runtime.chat import Encoded, pad
 
 
 def rewards(model: Module, rows: Sequence[Encoded]) -> Tensor:
-    """Float32 [rows] scores, each read at its row's last token, never at padding."""
-    ids, attention = pad([row.ids for row in rows], _pad_id(model))
+    """Float32 [rows] scores ([rows, heads] of an ensemble), each read at its row's last token,
+    never at padding."""
+    ids, attention = pad([row.ids for row in rows], pad_id(model))
     device = next(model.parameters()).device
     scores = model(input_ids=ids.to(device), attention_mask=attention.to(device)).logits
-    values: Tensor = scores.squeeze(-1).float()
-    return values
+    return by_head(scores)
+
+
+def by_head(scores: Tensor) -> Tensor:
+    """What a head puts out, [rows, heads], in float32: [rows] where there is but one."""
+    return scores.squeeze(-1).float()
 
 
 def completion_logps(model: Module, rows: Sequence[Encoded]) -> Tensor:
@@ -70,7 +75,7 @@ def in_batches(
     return values
 
 
-def _pad_id(model: Module) -> int:
+def pad_id(model: Module) -> int:
     """A sequence classifier finds the last real token by its padding id."""
     pad_id: int = model.config.pad_token_id  # type: ignore[union-attr,assignment]
     return pad_id

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from models_runtime.jobdir import BadInput, JobDir, publish, write_atomically
 from models_runtime.loading import save_policy
+from models_runtime.phrases import phrase, together
 from training.configs import Selection
 
 if TYPE_CHECKING:
@@ -50,8 +51,14 @@ class Task:
     def require(self, rows: Sized) -> None:
         """Raise BadInput, saying what was dropped, when no row is left."""
         if not len(rows):
-            why = ", ".join(f"{count} {name}" for name, count in sorted((+self.dropped).items()))
-            raise BadInput(f"No row is left to train on ({why or 'the data are empty'}).")
+            lost = sorted((+self.dropped).items())
+            why = together(", ", [phrase("%(n)s %(why)s", n=n, why=phrase(w)) for w, n in lost])
+            raise BadInput(
+                phrase(
+                    "No row is left to train on (%(why)s).",
+                    why=why if lost else phrase("the data are empty"),
+                )
+            )
 
     def publish_model(
         self,
@@ -66,9 +73,10 @@ class Task:
             for name, text in {"training.json": resolved, **(files or {})}.items():
                 (folder / name).write_text(text, encoding="utf-8")
 
-    def finish(self, metrics: dict[str, Any], rows: int) -> None:
+    def finish(self, metrics: dict[str, Any], rows: int, prompts_cut: int) -> None:
         """result.json of a training job."""
-        self.job.finish({"metrics": metrics, "dropped": dict(+self.dropped), "rows": rows})
+        counts = {"dropped": dict(+self.dropped), "rows": rows, "prompts_cut": prompts_cut}
+        self.job.finish({"metrics": metrics, **counts})
 
 
 def checkpoint_folder(job: JobDir, step: int) -> Path:

@@ -17,21 +17,28 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access, evidence, figures
+from annotate import access, evidence, job_bars, language, omissions
 from annotate.access import SignedInRequest
-from annotate.forms import METHOD_TITLES, TUNERS, PromoteForm, run_form
+from annotate.forms import PromoteForm, run_form
+from annotate.method_titles import ABOUT, METHOD_TITLES, TUNERS
 from labeling import iterations
 from labeling.models import Completion, Iteration, Label, Prompt
 from models_runtime import attempts, jobs
 from models_runtime.models import Checkpoint, Job
 from models_runtime.states import StaleState
-from training import configs, pipeline, runs
+from training import pipeline, runs
 
 PAGE = 50
 LOG_BYTES = 16_384
 CAN_RUN = ("training", "evaluating", "review")
 FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 DECIDED = ("promoted", "rejected")
+JOB_ACTS: dict[str, Callable[..., Job | None]] = {
+    "stop": jobs.request_stop,
+    "retry": jobs.requeue,
+    "cancel": jobs.cancel,
+    "again": runs.run_again,
+}
 
 
 @never_cache
@@ -59,7 +66,7 @@ def promote(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     try:
         pipeline.promote(row, chosen, actor=request.user)
     except (StaleState, ValueError) as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     else:
         messages.success(request, _("%(name)s is the policy now.") % {"name": chosen})
     return redirect("iteration", slug=slug, number=number)
@@ -71,9 +78,9 @@ def promote(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
 def reject(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     row = access.iteration_for_researcher(request.user, slug, number)
     try:
-        iterations.reject(iteration=row, actor=request.user)
+        pipeline.give_up(row, actor=request.user)
     except StaleState as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     else:
         messages.success(request, _("Rejected; the policy in force stays."))
     return redirect("iteration", slug=slug, number=number)
@@ -91,7 +98,7 @@ def retry(request: SignedInRequest, slug: str, number: int) -> HttpResponse:
     try:
         pipeline.retry_iteration(row, actor=request.user)
     except StaleState as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     return redirect("iteration", slug=slug, number=number)
 
 
@@ -112,8 +119,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
     row = access.iteration_for_researcher(request.user, slug, number)
     if method not in TUNERS:
         raise Http404
-    suggested = configs.suggested(method, int(row.policy.facts.get("parameters", 0)))
-    form = run_form(method, suggested)(request.POST or None)
+    form = run_form(method, runs.defaults(row, method))(request.POST or None)
     if request.method == "POST" and form.is_valid():
         options = {name: value for name, value in form.cleaned_data.items() if value is not None}
         if _start_run(request, row, method, options):
@@ -123,7 +129,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "form": form,
         "method": method,
         "title": METHOD_TITLES[method],
-        "about": configs.METHODS[method][1].__doc__,
+        "about": ABOUT[method],
         "can_run": _can_run(row),
     }
     return render(request, "research/new_run.html", context, status=400 if form.errors else 200)
@@ -150,7 +156,7 @@ def job_list(request: SignedInRequest) -> HttpResponse:
     access.require_role(request.user, *access.STAFF)
     found = Job.objects.filter(project__in=access.projects(request.user, *access.STAFF))
     page = Paginator(found.order_by("-id"), PAGE).get_page(request.GET.get("page"))
-    entries = [{"job": row, **figures.job_progress(row)} for row in page]
+    entries = [{"job": row, **job_bars.progress_of(row)} for row in page]
     return render(request, "research/jobs.html", {"entries": entries, "page": page})
 
 
@@ -164,13 +170,15 @@ def job(request: SignedInRequest, pk: int) -> HttpResponse:
     template = "research/_job_live.html" if fragment else "research/job.html"
     context = {
         "job": row,
-        "row": {"job": row, **figures.job_progress(row)},
+        "row": {"job": row, **job_bars.progress_of(row)},
         "run": getattr(row, "training_run", None),
         "evaluation": getattr(row, "evaluation", None),
+        "left_out": omissions.of(row.result),
         "curves": evidence.curves(row),
         "log": _log_tail(row),
         "config": sorted(_flat(row.config).items()),
         "active": row.state in ("queued", "running"),
+        "again": runs.can_run_again(row),
         "may_act": access.can(request.user, row.project_id, "researcher"),
     }
     return render(request, template, context)
@@ -196,14 +204,15 @@ def job_metrics(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @access.signed_in
 def job_act(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
-    """Stop (to go on later), retry, or cancel for good."""
+    """Stop (to go on later), retry, cancel for good; or put a new job in a cancelled one's place,
+    and go there."""
     row = access.job_for_researcher(request.user, pk)
-    act = {"stop": jobs.request_stop, "retry": jobs.requeue, "cancel": jobs.cancel}[verb]
     try:
-        act(row, actor=request.user)
+        made = JOB_ACTS[verb](row, actor=request.user)
     except StaleState as error:
-        messages.error(request, str(error))
-    return redirect("job", pk=pk)
+        messages.error(request, language.said_by(error))
+        made = None
+    return redirect("job", pk=made.pk if made else pk)
 
 
 @never_cache
@@ -240,7 +249,7 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot_for_staff(request.user, pk)
     context = {
         "snapshot": row,
-        "counts": sorted(_flat(row.counts).items()),
+        "counts": [(name.split("."), n) for name, n in sorted(_flat(row.counts).items())],
         "files": sorted((name, value) for name, value in row.manifest.items()),
         "runs": row.runs.select_related("job", "output").order_by("id"),
     }
@@ -261,6 +270,7 @@ def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
         "candidates": found,
         "best": found[0] if found else None,
         "runs": run_rows,
+        "left_out": evidence.left_out(run_rows),
         "chart": chart,
         "estimates": estimates,
         "people": evidence.people(row),
@@ -268,6 +278,9 @@ def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
         "curves": evidence.curves(shown.run.job)[:6] if shown else [],
         "events": row.events.select_related("actor").order_by("-id")[:20],
         "working": _working(row),
+        "stopped": [
+            {"job": one, **job_bars.progress_of(one)} for one in pipeline.stopped_jobs(row)
+        ],
         "is_researcher": access.can(request.user, row.campaign.project_id, "researcher"),
         "can_run": _can_run(row),
         "methods": [(name, METHOD_TITLES[name]) for name in TUNERS],
@@ -282,7 +295,7 @@ def _working(row: Iteration) -> list[dict[str, Any]]:
         | active.filter(training_run__iteration=row)
         | active.filter(evaluation__iteration=row)
     )
-    return [{"job": one, **figures.job_progress(one)} for one in found.distinct().order_by("id")]
+    return [{"job": one, **job_bars.progress_of(one)} for one in found.distinct().order_by("id")]
 
 
 def _can_run(row: Iteration) -> bool:
@@ -300,7 +313,7 @@ def _start_run(
             iteration=row, role="policy", method=method, options=options, actor=request.user
         )
     except ValueError as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
         return False
     messages.success(request, _("The run waits for a worker."))
     return True
@@ -345,7 +358,8 @@ def _sample_rows(row: Iteration) -> tuple[str, Any]:
 
 def _label_rows(row: Iteration) -> tuple[str, Any]:
     found = Label.objects.filter(comparison__iteration=row).order_by("-id")
-    return _("Labels"), found.select_related("rater", "supersedes", "comparison__prompt")
+    related = ("rater", "supersedes", "comparison__prompt", "question_version")
+    return _("Labels"), found.select_related(*related)
 
 
 ROWS: dict[str, Callable[[Iteration], tuple[str, Any]]] = {

@@ -132,12 +132,15 @@ def test_the_run_form_is_the_method_s_own_options(researcher: Client, scene: Cas
     form = {"learning_rate": "0.001", "beta": "0.2", "epochs": "1", "batch_size": "32",
             "micro_batch_size": "0", "schedule": "constant", "final_learning_rate": "0.1",
             "warmup": "0.1", "weight_decay": "0", "max_grad_norm": "1", "max_length": "256",
-            "save_every": "25"}  # fmt: skip
+            "save_every": "25", "max_new_tokens": "48", "reference": "parent",
+            "loss": "sigmoid", "label_smoothing": "0", "tau": "0.1",
+            "discopop_tau": "0.05"}  # fmt: skip
     response = researcher.post(f"{PAGE}runs/dpo/", form)
     assert (response.status_code, response["Location"]) == (302, PAGE)
     run = TrainingRun.objects.order_by("-id").first()
     assert run is not None
     assert (run.method, run.options["beta"], run.created_by) == ("dpo", 0.2, scene.researcher)
+    assert (run.options["reference"], run.options["max_new_tokens"]) == ("parent", 48)
     assert run.job.state == "queued"
 
 
@@ -152,7 +155,7 @@ def test_an_option_out_of_bounds_starts_nothing(
 
 
 def test_supervised_fine_tuning_is_offered_as_a_run(researcher: Client, scene: Cast) -> None:
-    assert "New SFT run" in researcher.get(PAGE).content.decode()
+    assert "Supervised fine-tuning (SFT)" in researcher.get(PAGE).content.decode()
     form = researcher.get(f"{PAGE}runs/sft/").context["form"]
     suggested = {name: field.initial for name, field in form.fields.items()}
     researcher.post(f"{PAGE}runs/sft/", suggested)
@@ -200,6 +203,54 @@ def test_an_iteration_that_cannot_go_on_is_given_up(researcher: Client, scene: C
     researcher.post(f"{PAGE}reject/")
     assert third(scene).state == "rejected"
     assert iterations.create(campaign=scene.campaign).number == 4
+
+
+@pytest.fixture
+def stopped(scene: Cast) -> Job:
+    """The policy's run, the only one, stopped by somebody while the iteration trains."""
+    Iteration.objects.filter(number=3).update(state="training")
+    run = TrainingRun.objects.filter(iteration__number=3, role="policy").order_by("id").last()
+    assert run is not None
+    TrainingRun.objects.filter(pk=run.pk).update(output=None)
+    Job.objects.filter(pk=run.job_id).update(state="stopped", config={"method": "raft"})
+    return Job.objects.get(pk=run.job_id)
+
+
+def test_a_stopped_run_that_an_iteration_waits_for_may_go_on(
+    researcher: Client, scene: Cast, stopped: Job
+) -> None:
+    body = researcher.get(PAGE, headers=FRAGMENT).content.decode()
+    assert "Training: policy, RAFT was stopped." in body
+    assert "The iteration waits for it" in body
+    assert f"/jobs/{stopped.pk}/retry/" in body
+    researcher.post(f"/jobs/{stopped.pk}/retry/")
+    body = researcher.get(PAGE, headers=FRAGMENT).content.decode()
+    assert "The iteration waits for it" not in body
+    assert "Give up" not in body
+    assert third(scene).state == "training"
+
+
+def test_a_stopped_run_may_be_given_up_with_its_iteration(
+    researcher: Client, scene: Cast, stopped: Job
+) -> None:
+    other = Job.objects.create(project=scene.project, kind="train", state="queued")
+    TrainingRun.objects.filter(iteration__number=3, role="judge").update(job=other)
+    assert "Give up" in researcher.get(PAGE).content.decode()
+    researcher.post(f"{PAGE}reject/")
+    assert third(scene).state == "rejected"
+    assert {job.state for job in Job.objects.filter(pk__in=(stopped.pk, other.pk))} == {
+        "cancelled"
+    }
+    assert iterations.create(campaign=scene.campaign).number == 4
+
+
+def test_an_iteration_whose_runs_are_under_way_is_not_given_up_by_accident(
+    researcher: Client, scene: Cast, stopped: Job
+) -> None:
+    Job.objects.filter(pk=stopped.pk).update(state="running")
+    researcher.post(f"{PAGE}reject/")
+    assert third(scene).state == "training"
+    assert Job.objects.get(pk=stopped.pk).state == "running"
 
 
 def test_the_end_of_a_log_is_shown_as_text(

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from annotate import figures
+from annotate import job_bars
 from annotate.templatetags.concord import check_value, decimal
 from models_runtime.models import Job
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that figures sees; tests move them on."""
+    """The seconds that the bars see; tests move them on."""
     now = [100.0]
-    monkeypatch.setattr(figures.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(figures, "_phases", {})
+    monkeypatch.setattr(job_bars.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(job_bars, "_phases", {})
     return now
 
 
 def left(done: int, unit: str, *, attempt: int = 1) -> float | None:
     progress: dict[str, Any] = {"done": done, "total": 100, "unit": unit}
     job = Job(pk=7, kind="train", state="running", attempt=attempt, progress=progress)
-    found: float | None = figures.job_progress(job)["left"]
+    found: float | None = job_bars.progress_of(job)["left"]
     return found
 
 
@@ -54,7 +54,7 @@ def test_another_attempt_begins_its_own_measure(clock: list[float]) -> None:
     ],
 )
 def test_a_bar_says_what_is_made(kind: str, config: dict[str, Any], title: str) -> None:
-    assert figures.job_progress(Job(kind=kind, state="queued", config=config))["title"] == title
+    assert job_bars.progress_of(Job(kind=kind, state="queued", config=config))["title"] == title
 
 
 def test_figures_have_a_zero_before_the_point_and_no_signed_zero() -> None:

@@ -39,6 +39,7 @@ def test_the_authors_defaults() -> None:
         ("dpo", {"beta": float("nan")}, "beta of dpo must lie between"),
         ("dpo", {"epochs": 1.5}, "epochs of dpo must be a whole number, not 1.5"),
         ("dpo", {"epochs": True}, "epochs of dpo must be a whole number, not True"),
+        ("dpo", {"warmup": 150}, "warmup of dpo must lie between 0 and 1, not 150"),
         ("reward", {"margin": "huge"}, "margin of reward must be one of none, small, large"),
         ("reward", {"learning_rate": "fast"}, "learning_rate of reward must be a number"),
         ("sft", {"batch_size": 8, "micro_batch_size": 3}, "must be a multiple of"),

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models_runtime.jobdir import JobDir
+from models_runtime.records import Progress
 from tests.training import tiny
 from training import evaluation
 from training.configs import Guards
-from training.evaluation import Drawn, Evaluation, distinct_2, repeats, verdicts
+from training.evaluation import Drawn, Evaluation, distinct_2, verdicts
 from training.intervals import clustered_mean
 from training.sampling import Sample
+from training.texts import repeats
 
 
 def test_an_interval_by_clusters_is_wider_than_one_by_rows() -> None:
@@ -106,6 +109,28 @@ def test_swapping_the_sides_gives_the_other_share(plain: Evaluation) -> None:
     forth, back = plain.compare(one, other), plain.compare(other, one)
     assert forth["win_rate"] + back["win_rate"] == pytest.approx(1.0)
     assert forth["win_rate_high"] == pytest.approx(1 - back["win_rate_low"])
+
+
+@pytest.mark.training
+def test_the_bar_counts_prompts_and_says_whose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Progress] = []
+    monkeypatch.setattr(JobDir, "progress", lambda _, progress: shown.append(progress))
+    policy = tiny.make_policy(tmp_path / "policy")
+    prompts = tiny.write_lines(tmp_path / "prompts.jsonl", tiny.prompt_records(4))
+    inputs = {"candidate": policy, "first": policy, "parent": tiny.make_policy(tmp_path / "other")}
+    config = {"samples_per_prompt": 2, "max_new_tokens": 4}
+    evaluate(
+        tiny.write_job(tmp_path / "job", "evaluate", config, {**inputs, "prompts": prompts}),
+        config,
+    )
+    assert [f"{one.done} / {one.total} {one.unit}" for one in shown] == [
+        "4 / 4 prompts, first policy 1",
+        "4 / 4 prompts, first policy 2",
+        "4 / 4 prompts, candidate 3",
+        "4 / 4 prompts, parent 4",
+    ]
 
 
 @pytest.mark.training

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from models_runtime.records import MARGINS
 from training.losses import (
-    MARGIN_SCHEDULES,
     bradley_terry,
     centring,
     completion_nll,
@@ -51,14 +51,15 @@ def test_swapping_the_pair_gives_the_other_probability() -> None:
 
 
 def test_margins_fall_with_the_rating_and_are_never_negative() -> None:
-    assert MARGIN_SCHEDULES["small"] == {
+    assert MARGINS["small"] == {
         "significantly": 1.0,
         "better": 2 / 3,
         "slightly": 1 / 3,
         "negligibly": 0.0,
+        None: 0.0,  # a plain choice, without a rating
     }
-    assert list(MARGIN_SCHEDULES["large"].values()) == [3.0, 2.0, 1.0, 0.0]
-    assert set(MARGIN_SCHEDULES["none"].values()) == {0.0}
+    assert list(MARGINS["large"].values()) == [3.0, 2.0, 1.0, 0.0, 0.0]
+    assert set(MARGINS["none"].values()) == {0.0}
 
 
 RANKED = tensor(1.5, 0.5, 0.0, -1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models_runtime.records import Preference, PreferenceRecord, SnapshotCompletion
-from training.methods.sft import _preferred
+from training.demonstrations import preferred
 
 
 def record(*pairs: tuple[int, int]) -> PreferenceRecord:
@@ -21,14 +21,13 @@ def record(*pairs: tuple[int, int]) -> PreferenceRecord:
 
 
 def test_the_preferred_answer_is_a_demonstration() -> None:
-    (row,) = _preferred(record((2, 1)))
-    assert row.completion == "answer 2"
-    assert row.messages[0]["content"] == "How do I bake bread?"
+    (row,) = preferred(record((2, 1)))
+    assert row.text == "answer 2"
 
 
 def test_an_answer_that_another_beats_is_none() -> None:
-    assert [row.completion for row in _preferred(record((1, 2), (2, 3)))] == ["answer 1"]
+    assert [row.text for row in preferred(record((1, 2), (2, 3)))] == ["answer 1"]
 
 
 def test_a_tie_demonstrates_nothing() -> None:
-    assert _preferred(record()) == []
+    assert preferred(record()) == []

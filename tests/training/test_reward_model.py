@@ -11,12 +11,13 @@ import torch
 
 from models_runtime.chat import Encoded
 from models_runtime.loading import load_reward_model, load_tokenizer
-from models_runtime.records import PreferenceRecord
+from models_runtime.records import MARGINS, PreferenceRecord
 from tests.training import tiny
 from training.configs import Selection, parse
 from training.data import Encoder, Group, Pair, group_by_prompt, training_records, without_ties
-from training.losses import MARGIN_SCHEDULES, bradley_terry
-from training.methods.reward import RewardObjective, judge, measure
+from training.losses import bradley_terry
+from training.methods.reward import RewardObjective
+from training.reward_report import judge, measure
 from training.scoring import completion_logps, in_batches, rewards
 
 
@@ -66,7 +67,7 @@ def test_k_wise_equals_exploded_pairs(
         for pair in group.pairs:
             ends = [group.completions[pair.chosen], group.completions[pair.rejected]]
             won, lost = rewards(model, ends)
-            m = MARGIN_SCHEDULES[margin][pair.strength or "negligibly"]
+            m = MARGINS[margin][pair.strength]
             losses.append(bradley_terry(won, lost, m))
         exploded.append(torch.stack(losses).mean())
     assert loss == pytest.approx(torch.stack(exploded).mean().item(), abs=1e-6)
@@ -134,6 +135,21 @@ def test_ties_are_dropped_or_count_one_half(
     loss = RewardObjective(config).sums(Planted(model.config), groups).loss
     # the answers appear in the order in which the pairs name them, which is rank order here
     assert loss.item() == pytest.approx(expected, abs=5e-7)
+
+
+def test_the_mean_over_all_pairs_counts_those_of_each_comparison(
+    model: torch.nn.Module, encoder: Encoder
+) -> None:
+    """Rewards 1.5, .5, 0, -1: two comparisons of two answers, 1 > 2 and 3 > 4, differences 1, 1;
+    then one of three answers, 1 > 2 and 1 > 3 with 2 and 3 not compared, differences 1, 1.5."""
+    answers = groups_of(encoder, 4)[0].completions
+    pair = [Pair(0, 1, None, 1.0, 1, 0), Pair(2, 3, None, 1.0, 2, 0)]
+    partial = [Pair(0, 1, None, 1.0, 1, 0), Pair(0, 2, None, 1.0, 1, 0)]
+    objective = RewardObjective(parse("reward", {"mean_over": "all"}))
+    two = objective.sums(Planted(model.config), [Group(0, answers, pair)]).loss
+    assert two.item() == pytest.approx((0.313262 + 0.313262) / 2, abs=5e-7)  # not / 6
+    one = objective.sums(Planted(model.config), [Group(0, answers, partial)]).loss
+    assert one.item() == pytest.approx((0.313262 + 0.201413) / 3, abs=5e-7)
 
 
 def test_centring_pulls_the_sum_of_rewards_to_zero(

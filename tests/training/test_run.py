@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 from models_runtime.jobdir import is_complete, sha256_of
 from models_runtime.records import jsonl_line
 from tests.training import tiny
-from training.configs import METHODS
 
 pytestmark = pytest.mark.training
 
@@ -88,6 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def job(world: dict[str, Path], name: str, method: str, **options: Any) -> Path:
     inputs = {key: world[key] for key in ("policy", "snapshot", "prompts")}
+    inputs["reference"] = world["policy"]
     if method == "raft":
         inputs["reward_model"] = finished(world, "reward") / "attempt-1" / "output"
     config = {"method": method, "options": {**OPTIONS[method], **options}, "select": {}}
@@ -102,7 +102,7 @@ def finished(world: dict[str, Path], method: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OPTIONS)
 def test_a_run_moves_the_weights_lowers_the_loss_and_publishes(
     world: dict[str, Path], method: str
 ) -> None:
@@ -179,7 +179,8 @@ def killed_then_resumed(folder: Path, after_step: int) -> None:
     assert run(folder, attempt=2) == 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.long
+@pytest.mark.parametrize("method", OPTIONS)
 def test_a_killed_run_resumes_bit_for_bit(world: dict[str, Path], method: str) -> None:
     whole = finished(world, method)
     folder = job(world, f"killed-{method}", method)
@@ -196,6 +197,7 @@ def test_a_killed_run_resumes_bit_for_bit(world: dict[str, Path], method: str) -
     assert first > 1, "the second attempt began from the start"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["reward", "dpo"])
 def test_eight_micro_batches_of_one_equal_one_batch_of_eight(
     world: dict[str, Path], method: str

@@ -2,73 +2,60 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from models_runtime.jobdir import sha256_of
-from models_runtime.loading import load_policy, load_tokenizer
-from models_runtime.records import Preference, PreferenceRecord
+from models_runtime.jobdir import BadInput
+from models_runtime.loading import load_policy
+from models_runtime.phrases import phrase
+from models_runtime.records import PreferenceRecord
+from training.configs import DPOConfig
 from training.data import Encoder, read_preferences, training_records
+from training.pairs import TextPair, reference_of, same_weights, text_pairs
 from training.task import Task
-from training.trl_adapter import fit_dpo
+from training.trl_adapter import LibraryLoss, fit_dpo
 
 
 def train(task: Task) -> None:
-    """Inputs policy, snapshot and optionally reference (default: the policy) -> a policy."""
+    """Inputs policy, snapshot and reference -> a policy.
+
+    The reference is the folder that the row side chose by the option of that name; the policy is
+    pulled towards it and need not start from it.
+    """
+    config: DPOConfig = task.config
     policy = task.job.input_path("policy")
-    has_reference = "reference" in task.job.inputs()
-    reference = task.job.input_path("reference") if has_reference else policy
-    tokenizer = load_tokenizer(policy)
+    encoder = Encoder.of(policy, config)
     records = read_preferences(task.job.input_path("snapshot"))
     kept = training_records(records, task.selection)
-    rows = preference_rows(task, kept, Encoder(tokenizer, task.config.max_length))
+    _refuse_weights(kept)
+    rows = [_row(pair) for pair in text_pairs(task, kept, encoder)]
     task.require(rows)
     model = load_policy(policy, for_training=True)
-    # float32 like the model: in bfloat16 the same weights give other log-probabilities.
-    frozen = load_policy(reference, for_training=True).eval().requires_grad_(False)
-    same = _weights(reference) == _weights(policy)
-    metrics = fit_dpo(task, model, frozen, tokenizer, rows, same_start=same)
-    task.publish_model(model, tokenizer)
-    task.finish({"train": metrics}, len(rows))
+    same = same_weights(policy, task.job.input_path("reference"))
+    loss = LibraryLoss(config.loss, config.strength, config.smoothing, config.discopop_tau)
+    metrics = fit_dpo(
+        task, model, reference_of(task), encoder.tokenizer, rows, loss, same_start=same
+    )
+    task.publish_model(model, encoder.tokenizer)
+    task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
 
 
-def preference_rows(
-    task: Task, records: list[PreferenceRecord], encoder: Encoder
-) -> list[dict[str, list[int]]]:
-    """One row {prompt_ids, chosen_ids, rejected_ids} for every ordered pair that can be used."""
-    rows = []
-    for record in records:
-        task.dropped["tied"] += len(record.ties)
-        for preference in record.preferences:
-            row = _row(task, record, preference, encoder)
-            if row is not None:
-                rows.append(row)
-    return rows
+def _refuse_weights(records: list[PreferenceRecord]) -> None:
+    """The library's loss is a mean over pairs that all weigh one: a weight would be lost."""
+    pairs = [pair for record in records for pair in record.preferences]
+    weighted = sum(pair.weight != 1 for pair in pairs)
+    if weighted:
+        raise BadInput(
+            phrase(
+                "DPO counts every pair alike, and %(weighted)s of the %(pairs)s pairs have a "
+                "weight other than 1: train a reward model, which uses weights.",
+                weighted=weighted,
+                pairs=len(pairs),
+            )
+        )
 
 
-def _row(
-    task: Task, record: PreferenceRecord, stated: Preference, encoder: Encoder
-) -> dict[str, list[int]] | None:
-    by_id = {completion.id: completion for completion in record.completions}
-    chosen, rejected = by_id[stated.chosen], by_id[stated.rejected]
-    if chosen.text == rejected.text:
-        task.dropped["identical texts"] += 1
-        return None
-    if chosen.finish_reason == "length":
-        task.dropped["cut off"] += 1
-        return None
-    first = encoder.encode(record.messages, chosen.text)
-    ended = rejected.finish_reason != "length"
-    second = encoder.encode(record.messages, rejected.text, ended=ended)
-    if first is None or second is None:
-        task.dropped["too long"] += 1
-        return None
-    start = first.prompt_length
+def _row(pair: TextPair) -> dict[str, list[int]]:
+    start = pair.chosen.prompt_length
     return {
-        "prompt_ids": first.ids[:start],
-        "chosen_ids": first.ids[start:],
-        "rejected_ids": second.ids[start:],
+        "prompt_ids": pair.chosen.ids[:start],
+        "chosen_ids": pair.chosen.ids[start:],
+        "rejected_ids": pair.rejected.ids[start:],
     }
-
-
-def _weights(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}

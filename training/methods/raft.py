@@ -18,14 +18,15 @@ import torch
 
 from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput, publish, sha256_of
-from models_runtime.loading import load_policy, load_reward_model, load_tokenizer
+from models_runtime.loading import load_policy
 from models_runtime.records import Message, PromptRecord, Sampler, jsonl_line, read_jsonl
 from training.configs import RAFTConfig
 from training.data import Encoder
 from training.loop import Loop, Sums
 from training.losses import completion_nll
+from training.reward_models import RewardModel
 from training.sampling import Sample, read_prompts, sample
-from training.scoring import completion_logps, in_batches, rewards
+from training.scoring import completion_logps
 from training.task import Task, checkpoint_folder
 
 BEST = "best.jsonl"
@@ -48,15 +49,14 @@ def train(task: Task) -> None:
     """Inputs policy, reward_model, prompts, optionally earlier (best.jsonl, or the folder that
     holds it) -> a policy, with best.jsonl beside it."""
     policy = task.job.input_path("policy")
-    tokenizer = load_tokenizer(policy)
-    encoder = Encoder(tokenizer, task.config.max_length)
+    encoder = Encoder.of(policy, task.config)
     best, figures = _best_so_far(task, policy, encoder)
     rows = _rows(best, encoder)
     model = load_policy(policy, for_training=True).eval()  # dropout stays off
     files = {BEST: "".join(map(jsonl_line, best)), FIGURES: jsonl_line(figures)}
     last = Loop(task, model, rows, FineTuning(), files).run()
-    task.publish_model(model, tokenizer, {BEST: files[BEST]})
-    task.finish({**figures["metrics"], "train": last}, len(rows))
+    task.publish_model(model, encoder.tokenizer, {BEST: files[BEST]})
+    task.finish({**figures["metrics"], "train": last}, len(rows), figures["prompts_cut"])
 
 
 def _best_so_far(
@@ -67,7 +67,8 @@ def _best_so_far(
     if found is None:
         best, metrics = _choose(task, policy, encoder)
         task.require(best)
-        figures = {"metrics": metrics, "dropped": dict(task.dropped)}
+        counts = {"dropped": dict(task.dropped), "prompts_cut": encoder.prompts_cut}
+        figures = {"metrics": metrics, **counts}
         with publish(checkpoint_folder(task.job, 0)) as folder:
             (folder / BEST).write_text("".join(map(jsonl_line, best)), encoding="utf-8")
             (folder / FIGURES).write_text(jsonl_line(figures), encoding="utf-8")
@@ -85,7 +86,8 @@ def _choose(
     sampler = Sampler(
         "policy", config.k, config.temperature, config.top_p, config.max_new_tokens, task.seed
     )
-    samples = sample(task.job, "sampled prompts", policy, prompts, sampler, config.sampling_batch)
+    name, unit = "sampled prompts", "prompts sampled"
+    samples = sample(task.job, name, policy, prompts, sampler, config.sampling_batch, unit)
     candidates = _candidates(task, prompts, samples)
     scored = _scored(task, candidates, encoder)
     best = keep_best(scored, config.keep)
@@ -143,7 +145,7 @@ def _earlier(task: Task) -> list[Candidate]:
 def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> list[Candidate]:
     """The candidates that fit, each with the reward model's score of its own encoding."""
     folder = task.job.input_path("reward_model")
-    judge = _encoder_of(folder, encoder, task.job.input_path("policy"))
+    judge = _encoder_of(folder, encoder, task)
     fitting, rows = [], []
     for candidate in candidates:
         row = judge.encode(candidate.messages, candidate.completion)
@@ -152,21 +154,22 @@ def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> li
             continue
         fitting.append(candidate)
         rows.append(row)
-    scores = in_batches(rewards, load_reward_model(folder), rows)
+    scores = RewardModel(folder).score(rows).rewards
     return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
 
 
-def _encoder_of(folder: Path, encoder: Encoder, policy: Path) -> Encoder:
+def _encoder_of(folder: Path, encoder: Encoder, task: Task) -> Encoder:
     """The reward model's encoder: the policy's own where both tokenizers are the same (encoding
     thousands of answers twice would cost as much as scoring them)."""
-    tokenizer, ours, name = load_tokenizer(folder), encoder.tokenizer, "tokenizer.json"
-    files = [path / name for path in (folder, policy)]
+    judge = Encoder.of(folder, task.config)
+    files = [path / "tokenizer.json" for path in (folder, task.job.input_path("policy"))]
     same_rules = all(path.is_file() for path in files) and len(set(map(sha256_of, files))) == 1
-    same_frame = (tokenizer.chat_template, tokenizer.eos_token) == (
-        ours.chat_template,
-        ours.eos_token,
-    )
-    return encoder if same_rules and same_frame else Encoder(tokenizer, encoder.max_length)
+    return encoder if same_rules and _frame(judge) == _frame(encoder) else judge
+
+
+def _frame(encoder: Encoder) -> tuple[Any, Any, int]:
+    """What else decides over an answer's ids, beside the tokenizer's rules."""
+    return encoder.tokenizer.chat_template, encoder.tokenizer.eos_token, encoder.context
 
 
 def _fits(candidate: Candidate, encoder: Encoder, judge: Encoder) -> bool:

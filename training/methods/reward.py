@@ -1,7 +1,14 @@
 """K-wise Bradley-Terry reward model (InstructGPT, 2022), with Llama 2's margins.
 
-All pairs of a prompt travel in one batch element and every distinct answer goes forward once.
-Starts from the policy with a fresh head; in the same job it is measured on held-out comparisons.
+All pairs of a prompt travel in one batch element and every distinct answer goes forward once,
+with the prompt read once for all of them where that pays (training.shared_prefix). Instead of
+pairs the loss can be a choice: the best of all answers (Ziegler et al., 2019), or each among those
+below it (Plackett-Luce). Starts from the policy with a fresh head; in the same job it is
+measured on held-out comparisons and on reference samples.
+
+An ensemble has several heads on one trunk: a reward costs one forward pass, the artefact stays one
+model, and a killed run resumes as any other. Members with trunks of their own are more different
+(Eisenstein et al., 2023), at their number times all three; those are runs with other seeds.
 """
 
 from __future__ import annotations
@@ -10,14 +17,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from models_runtime.chat import Encoded
-from models_runtime.loading import load_reward_model, load_tokenizer, save_reward_model
-from models_runtime.records import STRENGTHS, jsonl_line
+from models_runtime.jobdir import BadInput
+from models_runtime.loading import load_reward_model
+from models_runtime.phrases import phrase
+from models_runtime.records import MARGINS, jsonl_line
+from training import scoring, shared_prefix
+from training.choices import Choices, with_a_best
 from training.configs import RewardConfig
 from training.data import (
     Encoder,
@@ -30,33 +39,71 @@ from training.data import (
     without_ties,
 )
 from training.loop import Loop, Sums
-from training.losses import MARGIN_SCHEDULES, bradley_terry, centring, k_wise
-from training.scoring import in_batches, rewards
+from training.losses import bradley_terry, centring, first_among, k_wise
+from training.references import References
+from training.reward_models import NORMALISATION
+from training.reward_report import judge, measure
 from training.task import Task
-
-__all__ = ["RewardObjective", "measure", "save_reward_model", "train"]
 
 
 def train(task: Task) -> None:
-    """Inputs policy and snapshot -> a reward model in output, heldout.jsonl beside it."""
+    """Inputs policy and snapshot -> a reward model in output, beside it heldout.jsonl and what
+    its rewards came to on reference samples."""
     policy = task.job.input_path("policy")
-    tokenizer = load_tokenizer(policy)
-    encoder = Encoder(tokenizer, task.config.max_length)
+    config: RewardConfig = task.config
+    encoder = Encoder.of(policy, config)
     records = read_preferences(task.job.input_path("snapshot"))
     kept = training_records(records, task.selection)
     groups = group_by_prompt(kept, encoder, task.dropped)
-    if task.config.ties == "drop":
-        groups = without_ties(groups, task.dropped)
+    groups = with_something_to_learn(groups, config, task.dropped)
     task.require(groups)
-    torch.manual_seed(task.seed)  # the head is drawn here
-    model = load_reward_model(policy, for_training=True)
-    last = Loop(task, model, groups, RewardObjective(task.config)).run()
+    answers = [row for group in groups for row in group.completions]
+    references = References.of(task, encoder, kept, answers)
+    torch.manual_seed(task.seed)  # the heads are drawn here
+    model = load_reward_model(policy, for_training=True, heads=config.heads)
+    shared, why = reads_once(model, groups, config.shared_prefix)
+    objective = RewardObjective(config, task.seed, shared=shared)
+    last = Loop(task, model, groups, objective).run()
     heldout = group_by_prompt(heldout_records(records, task.selection), encoder, Counter())
     rows = judge(model, heldout)
-    task.publish_model(model, tokenizer, {"heldout.jsonl": "".join(map(jsonl_line, rows))})
-    metrics = measure(rows, task.selection.iteration)
+    normalisation = references.normalisation(model)
+    published = {"heldout.jsonl": "".join(map(jsonl_line, rows))}
+    task.publish_model(
+        model, encoder.tokenizer, {**published, NORMALISATION: normalisation.text()}
+    )
+    metrics = measure(rows, task.selection.iteration, margins=config.margin != "none")
     metrics["train"] = last
-    task.finish(metrics, sum(len(group.pairs) for group in groups))
+    metrics["shared_prefix"] = {"on": shared, "saving": shared_prefix.saving(groups), "why": why}
+    metrics["normalisation"] = {"mean": normalisation.mean, "sd": normalisation.sd}
+    task.finish(metrics, sum(len(group.pairs) for group in groups), encoder.prompts_cut)
+
+
+def with_something_to_learn(
+    groups: list[Group], config: RewardConfig, dropped: Counter[str]
+) -> list[Group]:
+    """What the loss can use: without ties unless they count, and with a best answer where it
+    chooses the best."""
+    if config.ties == "drop":
+        groups = without_ties(groups, dropped)
+    if config.loss == "best_of_n":
+        groups = with_a_best(groups, dropped)
+    return groups
+
+
+def reads_once(model: torch.nn.Module, groups: Sequence[Group], wanted: str) -> tuple[bool, str]:
+    """(whether a prompt is read once for all its answers, why not). Raises BadInput where that
+    was asked for and this model cannot."""
+    if wanted == "off" or (wanted == "auto" and shared_prefix.saving(groups) < shared_prefix.PAYS):
+        return False, ""
+    why = shared_prefix.refusal(model, groups)
+    if why and wanted == "on":
+        raise BadInput(
+            phrase(
+                "shared_prefix cannot be on: %(why)s. Choose auto or off.",
+                why=why,
+            )
+        )
+    return not why, why
 
 
 @dataclass(frozen=True)
@@ -72,11 +119,13 @@ class _Batch:
 
 
 class RewardObjective:
-    """The mean over prompts of the mean over a prompt's stated pairs."""
+    """The mean over prompts of the mean over a prompt's stated pairs, or choices."""
 
-    def __init__(self, config: RewardConfig) -> None:
+    def __init__(self, config: RewardConfig, seed: int = 0, *, shared: bool = False) -> None:
         self.config = config
-        self.margins = MARGIN_SCHEDULES[config.margin]
+        self.seed = seed
+        self.shared = shared
+        self.margins = MARGINS[config.margin]
 
     def units(self, example: Group) -> float:
         """A prompt weighs one, however many pairs it has."""
@@ -84,15 +133,54 @@ class RewardObjective:
 
     def sums(self, model: torch.nn.Module, examples: Sequence[Group]) -> Sums:
         """One forward pass over every completion of the prompts."""
-        completions = [row for group in examples for row in group.completions]
-        scores = rewards(model, completions)
+        scores = self._scores(model, examples)
         batch = self._batch(examples, scores)
+        if scores.ndim == 1:
+            total = self._prompt_losses(examples, batch, scores).sum()
+            return Sums(total, _pair_metrics(batch, scores.detach()))
+        drawn = self._draws(examples, scores)
+        losses = [self._prompt_losses(examples, batch, column) for column in scores.unbind(dim=1)]
+        total = (torch.stack(losses, dim=1) * drawn).sum() / scores.shape[1]
+        return Sums(total, _pair_metrics(batch, scores.detach().mean(dim=1)))
+
+    def _scores(self, model: torch.nn.Module, groups: Sequence[Group]) -> Tensor:
+        if self.shared:
+            return shared_prefix.rewards(model, groups)
+        return scoring.rewards(model, [row for group in groups for row in group.completions])
+
+    def _draws(self, groups: Sequence[Group], scores: Tensor) -> Tensor:
+        """[prompts, heads]: how often each head drew each prompt, Poisson with mean 1 (a
+        bootstrap of the prompts that needs no list of them); the same at every step."""
+        rows = []
+        for group in groups:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + group.prompt_id)
+            rows.append(torch.poisson(torch.ones(scores.shape[1]), generator=generator))
+        return torch.stack(rows).to(scores)
+
+    def _prompt_losses(self, groups: Sequence[Group], batch: _Batch, scores: Tensor) -> Tensor:
+        """[prompts], of one head's scores."""
         chosen, rejected = scores[batch.chosen], scores[batch.rejected]
-        losses = bradley_terry(chosen, rejected, batch.margin)
+        if self.config.loss == "pairs":
+            losses = bradley_terry(chosen, rejected, batch.margin)
+            if self.config.centring:
+                losses = losses + self.config.centring * centring(chosen, rejected)
+            return k_wise(losses, batch.weight, batch.prompt, batch.denominators)
+        found = self._choice_losses(groups, scores)
         if self.config.centring:
-            losses = losses + self.config.centring * centring(chosen, rejected)
-        total = k_wise(losses, batch.weight, batch.prompt, batch.denominators).sum()
-        return Sums(total, _pair_metrics(chosen.detach(), rejected.detach()))
+            pulls = self.config.centring * centring(chosen, rejected)
+            found = found + k_wise(pulls, batch.weight, batch.prompt, batch.denominators)
+        return found
+
+    def _choice_losses(self, groups: Sequence[Group], scores: Tensor) -> Tensor:
+        """[prompts]: the mean over its choices, each of one answer among those below it."""
+        best_only = self.config.loss == "best_of_n"
+        found = Choices.of(groups, self.margins, scores, best_only=best_only)
+        losses = first_among(
+            scores[found.winner], scores[found.losers] + found.margin, found.present
+        )
+        zeros = scores.new_zeros(len(groups))
+        weights = zeros.index_add(0, found.prompt, found.weight)
+        return k_wise(losses, found.weight, found.prompt, weights)
 
     def _batch(self, groups: Sequence[Group], scores: Tensor) -> _Batch:
         chosen, rejected, margin, weight, prompt = [], [], [], [], []
@@ -102,7 +190,7 @@ class RewardObjective:
                 for winner, loser, share in self._directions(pair):
                     chosen.append(offset + winner)
                     rejected.append(offset + loser)
-                    margin.append(0.0 if pair.tie else self.margins[pair.strength or "negligibly"])
+                    margin.append(0.0 if pair.tie else self.margins[pair.strength])
                     weight.append(share)
                     prompt.append(number)
             offset += len(group.completions)
@@ -126,11 +214,23 @@ class RewardObjective:
 
     def _denominator(self, group: Group) -> float:
         if self.config.mean_over == "all":
-            return float(math.comb(len(group.completions), 2))
+            return float(_possible_pairs(group.pairs))
         return sum(pair.weight for pair in group.pairs)
 
 
-def _pair_metrics(chosen: Tensor, rejected: Tensor) -> dict[str, tuple[float, float]]:
+def _possible_pairs(pairs: Sequence[Pair]) -> int:
+    """C(K, 2) summed over the comparisons, K being the answers that a comparison's pairs name.
+
+    Two comparisons of two answers each are two pairs; ranked by one rater, the four would be six.
+    """
+    compared: dict[int, set[int]] = {}
+    for pair in pairs:
+        compared.setdefault(pair.comparison_id, set()).update((pair.chosen, pair.rejected))
+    return sum(math.comb(len(answers), 2) for answers in compared.values())
+
+
+def _pair_metrics(batch: _Batch, scores: Tensor) -> dict[str, tuple[float, float]]:
+    chosen, rejected = scores[batch.chosen], scores[batch.rejected]
     count = float(len(chosen))
     margins = chosen - rejected
     correct = (margins > 0).float() + 0.5 * (margins == 0).float()
@@ -140,62 +240,3 @@ def _pair_metrics(chosen: Tensor, rejected: Tensor) -> dict[str, tuple[float, fl
         "rewards/margins": (margins.sum().item(), count),
         "rewards/accuracies": (correct.sum().item(), count),
     }
-
-
-def judge(model: torch.nn.Module, groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """A row for every ordered held-out pair: strength, delta = r_w - r_l, correct (a tie ½),
-    and by_length, whether the longer answer (tokens) was the chosen one."""
-    rows = [row for group in groups for row in group.completions]
-    scores = in_batches(rewards, model, rows)
-    judged, offset = [], 0
-    for group in groups:
-        for pair in group.pairs:
-            if not pair.tie:
-                delta = scores[offset + pair.chosen] - scores[offset + pair.rejected]
-                judged.append(_judged(group, pair, delta))
-        offset += len(group.completions)
-    return judged
-
-
-def _judged(group: Group, pair: Pair, delta: float) -> dict[str, Any]:
-    longer = _tokens(group.completions[pair.chosen]) - _tokens(group.completions[pair.rejected])
-    return {
-        "comparison_id": pair.comparison_id,
-        "iteration": pair.iteration,
-        "prompt_id": group.prompt_id,
-        "strength": pair.strength,
-        "delta": delta,
-        "correct": _correct(delta),
-        "by_length": _correct(longer),
-    }
-
-
-def _tokens(row: Encoded) -> int:
-    return sum(row.completion_mask)
-
-
-def _correct(delta: float) -> float:
-    """1 right, 0 wrong, one half for a tie."""
-    return 0.5 if delta == 0 else float(delta > 0)
-
-
-def measure(rows: Sequence[dict[str, Any]], iteration: int) -> dict[str, Any]:
-    """Held-out figures: accuracy, by rated strength, of this iteration alone, and what always
-    choosing the longer answer would reach. Null where there is no pair."""
-    current = [row for row in rows if row["iteration"] == iteration]
-    by_strength = {name: [row for row in rows if row["strength"] == name] for name in STRENGTHS}
-    return {
-        "n": len(rows),
-        "accuracy": _mean(rows, "correct"),
-        "accuracy_by_strength": {
-            name: {"n": len(found), "accuracy": _mean(found, "correct")}
-            for name, found in by_strength.items()
-        },
-        "this_iteration": {"n": len(current), "accuracy": _mean(current, "correct")},
-        "length_baseline": _mean(rows, "by_length"),
-        "margin": _mean(rows, "delta"),
-    }
-
-
-def _mean(rows: Sequence[dict[str, Any]], name: str) -> float | None:
-    return sum(row[name] for row in rows) / len(rows) if rows else None

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import load_policy, load_tokenizer
-from models_runtime.records import PreferenceRecord
-from training.data import (
-    DEMONSTRATIONS,
-    Demonstration,
-    Encoder,
-    read_demonstrations,
-    read_preferences,
-)
+from models_runtime.loading import load_policy
+from models_runtime.phrases import phrase
+from models_runtime.records import Demonstration
+from training.data import Encoder
+from training.demonstrations import demonstrations_of
 from training.task import Task
 from training.trl_adapter import fit_sft
 
@@ -25,42 +19,17 @@ def train(task: Task) -> None:
     imitated (the Preferred-FT baseline of Rafailov et al., 2023).
     """
     policy = task.job.input_path("policy")
-    tokenizer = load_tokenizer(policy)
-    demonstrations = _demonstrations(task.job.input_path("snapshot"))
+    encoder = Encoder.of(policy, task.config)
+    demonstrations = demonstrations_of(task)
     kept = [row for row in demonstrations if task.selection.keeps(row)]
     if not kept:
-        raise BadInput("The snapshot holds no demonstration that this run may train on.")
-    rows = demonstration_rows(task, kept, Encoder(tokenizer, task.config.max_length))
+        raise BadInput(phrase("The snapshot holds no demonstration that this run may train on."))
+    rows = demonstration_rows(task, kept, encoder)
     task.require(rows)
     model = load_policy(policy, for_training=True)
-    metrics = fit_sft(task, model, tokenizer, rows)
-    task.publish_model(model, tokenizer)
-    task.finish({"train": metrics}, len(rows))
-
-
-def _demonstrations(snapshot: Path) -> list[Demonstration]:
-    if (snapshot / DEMONSTRATIONS).is_file():
-        return read_demonstrations(snapshot)
-    return [row for record in read_preferences(snapshot) for row in _preferred(record)]
-
-
-def _preferred(record: PreferenceRecord) -> list[Demonstration]:
-    """Every completion that is preferred over another and over which none is."""
-    chosen = {pair.chosen for pair in record.preferences}
-    best = chosen - {pair.rejected for pair in record.preferences}
-    return [
-        Demonstration(
-            prompt_id=record.prompt_id,
-            iteration=record.iteration,
-            item=record.item,
-            split=record.split,
-            fold=record.fold,
-            messages=record.messages,
-            completion=completion.text,
-        )
-        for completion in record.completions
-        if completion.id in best
-    ]
+    metrics = fit_sft(task, model, encoder.tokenizer, rows)
+    task.publish_model(model, encoder.tokenizer)
+    task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
 
 
 def demonstration_rows(

@@ -1,4 +1,4 @@
-"""The one place that imports TRL: its trainers, with checkpoints that cannot be torn.
+"""What TRL's trainers share here: our schedules, checkpoints that cannot be torn, metrics.
 
 Trainer writes checkpoints in place and resumes from torn ones; here its own files are written
 aside, then published with a manifest by rename, and only complete ones are resumed from. Rows
@@ -7,7 +7,7 @@ arrive already encoded by models_runtime.chat, so that training sees exactly wha
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import os
 import shutil
 import time
@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import trl
-from datasets import Dataset
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -27,25 +24,34 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl.trainer.utils import disable_dropout_in_model
 
 from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
-from training.configs import DPOConfig, Optimisation
+from training.configs import Optimisation
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
-SCHEDULES = {
-    "cosine": "cosine_with_min_lr",
-    "linear": "linear",
-    "constant": "constant_with_warmup",
-}
-LOG_2_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
+FIRST_LOSS_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
 
 
-class _Checkpoints(Trainer):
-    """A Trainer whose checkpoints are complete or absent."""
+class OurTrainer(Trainer):
+    """A Trainer with our schedules, whose checkpoints are complete or absent."""
 
     job: JobDir
+    config: Optimisation
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> LRScheduler:
+        """The rates of training.loop: the library's linear schedule knows no floor, and to it a
+        warm-up of 1.0 is one step."""
+        if self.lr_scheduler is None:
+            unit = dataclasses.replace(self.config, learning_rate=1.0)
+            scheduled = optimizer or self.optimizer
+            assert scheduled is not None
+            self.lr_scheduler = LambdaLR(
+                scheduled, lambda step: unit.rate_at(step, num_training_steps)
+            )
+        return self.lr_scheduler
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.job.folder / ".trainer")
@@ -74,22 +80,13 @@ class _TokenCount(TrainerCallback):
             self.trainer._total_train_tokens = int(state.log_history[-1].get("num_tokens", 0))
 
 
-class _DPO(_Checkpoints, trl.DPOTrainer):
-    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
-        """Rows are encoded; TRL would render the template again and cut where it differs."""
-        return dataset
+class Relay(TrainerCallback):
+    """Metrics, progress and the worker's wish to stop. ``first_loss`` is the least and the most
+    that a run may start with, where the policy starts as its reference."""
 
-
-class _SFT(_Checkpoints, trl.SFTTrainer):
-    pass
-
-
-class _Relay(TrainerCallback):
-    """Metrics, progress and the worker's wish to stop."""
-
-    def __init__(self, job: JobDir, expect_log_2: bool = False) -> None:
+    def __init__(self, job: JobDir, first_loss: tuple[float, float] | None = None) -> None:
         self.job = job
-        self.expect_log_2 = expect_log_2
+        self.first_loss = first_loss
         self._shown = 0.0
 
     def on_log(
@@ -102,8 +99,8 @@ class _Relay(TrainerCallback):
     ) -> None:
         if not logs or "loss" not in logs:
             return
-        if self.expect_log_2 and state.global_step == 1:
-            assert_log_2(logs["loss"])
+        if self.first_loss and state.global_step == 1:
+            assert_first_loss(logs["loss"], *self.first_loss)
         self.job.log_metrics(state.global_step, **logs)
 
     def on_step_end(
@@ -117,67 +114,20 @@ class _Relay(TrainerCallback):
             control.should_training_stop = True
 
 
-def assert_log_2(loss: float) -> None:
-    """The policy starts as its reference, so h = 0 and DPO's first loss is log 2."""
-    if abs(loss - math.log(2)) > LOG_2_TOLERANCE:
+def assert_first_loss(loss: float, least: float, most: float) -> None:
+    """Where the policy starts as its reference, every log-ratio is 0 and the loss is known."""
+    slack = FIRST_LOSS_TOLERANCE * max(1.0, abs(least), abs(most))
+    if not least - slack <= loss <= most + slack:
+        known = f"{least:.6f}" if least == most else f"{least:.6f} to {most:.6f}"
         raise RuntimeError(
-            f"the first DPO loss is {loss:.6f} instead of log 2 = {math.log(2):.6f}: "
-            "the reference is not the policy that training starts from"
+            f"the first loss is {loss:.6f} instead of {known}: "
+            "the reference that was loaded is not the policy that training starts from"
         )
 
 
-def fit_dpo(
-    task: Task,
-    model: PreTrainedModel,
-    reference: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: list[dict[str, list[int]]],
-    *,
-    same_start: bool,
-) -> dict[str, float]:
-    """Train model on rows {prompt_ids, chosen_ids, rejected_ids}; the last step's metrics.
-
-    The reference is passed, since TRL would otherwise reload it from disk. same_start says that
-    it is the policy the run starts from, and asserts that the first loss is log 2.
-    """
-    config: DPOConfig = task.config
-    disable_dropout_in_model(model)
-    args = trl.DPOConfig(
-        **_arguments(task), beta=config.beta, max_length=None, remove_unused_columns=False
-    )
-    trainer = _DPO(
-        model=model,
-        ref_model=reference,
-        args=args,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        callbacks=[_Relay(task.job, expect_log_2=same_start)],
-    )
-    return _fit(trainer, task)
-
-
-def fit_sft(
-    task: Task,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: list[dict[str, list[int]]],
-) -> dict[str, float]:
-    """Train model on rows {input_ids, completion_mask}; the loss sees completion tokens only."""
-    args = trl.SFTConfig(
-        **_arguments(task), max_length=None, completion_only_loss=True, packing=False
-    )
-    trainer = _SFT(
-        model=model,
-        args=args,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        callbacks=[_Relay(task.job)],
-    )
-    return _fit(trainer, task)
-
-
-def _fit(trainer: Any, task: Task) -> dict[str, float]:
-    trainer.job = task.job
+def fit(trainer: Any, task: Task) -> dict[str, float]:
+    """Train from the newest complete checkpoint to the end; the last step's metrics."""
+    trainer.job, trainer.config = task.job, task.config
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
     found = task.job.newest_checkpoint()
@@ -188,11 +138,10 @@ def _fit(trainer: Any, task: Task) -> dict[str, float]:
     return {name: value for name, value in last[-1].items() if name != "step"} if last else {}
 
 
-def _arguments(task: Task) -> dict[str, Any]:
+def arguments(task: Task) -> dict[str, Any]:
     """Our options under TrainingArguments' names."""
     config: Optimisation = task.config
     micro = config.micro_batch_size or config.batch_size
-    floor = {"min_lr_rate": config.final_learning_rate} if config.schedule == "cosine" else {}
     cpu = not torch.cuda.is_available()
     return {
         "output_dir": str(task.job.folder / ".trainer"),
@@ -200,9 +149,6 @@ def _arguments(task: Task) -> dict[str, Any]:
         "num_train_epochs": config.epochs,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": config.batch_size // micro,
-        "lr_scheduler_type": SCHEDULES[config.schedule],
-        "lr_scheduler_kwargs": floor,
-        "warmup_steps": config.warmup,  # below 1 it is a share of the steps
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         "save_strategy": "steps",

@@ -1,0 +1,85 @@
+"""What the job of a run is given, by its method and options: checkpoints, labels and prompts."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeling.models import Iteration, Snapshot
+from models_runtime.models import Checkpoint
+from tests.factories import Cast, CheckpointFactory, IterationFactory, PromptFactory
+from training import runs
+from training.models import TrainingRun
+
+pytestmark = pytest.mark.django_db
+
+
+def frozen(cast: Cast, manifest: dict[str, str] | None = None) -> Iteration:
+    """An iteration with frozen labels whose policy has these files."""
+    policy = CheckpointFactory(project=cast.project, manifest=manifest or {})
+    snapshot = Snapshot.objects.create(
+        project=cast.project, campaign=cast.campaign, uri="file:///nowhere/snapshot"
+    )
+    PromptFactory(prompt_set__campaign=cast.campaign, split="train")
+    made: Iteration = IterationFactory(campaign=cast.campaign, policy=policy, snapshot=snapshot)
+    return made
+
+
+def rewarded(cast: Cast, iteration: Iteration) -> Checkpoint:
+    """The reward model that the iteration trained."""
+    run = runs.start_run(iteration=iteration, role="reward_model", method="reward")
+    model: Checkpoint = CheckpointFactory(project=cast.project, kind="reward_model")
+    TrainingRun.objects.filter(pk=run.pk).update(output=model)
+    return model
+
+
+def started(iteration: Iteration, method: str, **options: object) -> dict[str, str]:
+    run = runs.start_run(iteration=iteration, role="policy", method=method, options=options)
+    return {row["name"]: row["uri"] for row in run.job.inputs}
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        ("sft", {"policy", "snapshot"}),
+        ("simpo", {"policy", "snapshot"}),
+        ("tdpo", {"policy", "snapshot", "reference"}),
+        ("kto", {"policy", "snapshot", "reference"}),
+        ("spin", {"policy", "snapshot"}),
+        ("raft", {"policy", "snapshot", "prompts", "reward_model"}),
+    ],
+)
+def test_a_method_gets_what_it_reads_and_no_more(cast: Cast, method: str, names: set[str]) -> None:
+    iteration = frozen(cast)
+    rewarded(cast, iteration)
+    assert set(started(iteration, method)) == names
+
+
+@pytest.mark.parametrize(("method", "name"), [("raft", "best.jsonl"), ("spin", "own.jsonl")])
+def test_what_lies_beside_the_policy_of_the_iteration_before_is_taken_up(
+    cast: Cast, method: str, name: str
+) -> None:
+    iteration = frozen(cast, {name: "0" * 64})
+    rewarded(cast, iteration)
+    inputs = started(iteration, method)
+    assert inputs["earlier"] == inputs["policy"]
+    other = {"raft": "spin", "spin": "raft"}[method]
+    assert "earlier" not in started(iteration, other)
+
+
+def test_a_safety_model_is_taken_by_its_name_or_refused(cast: Cast) -> None:
+    iteration = frozen(cast)
+    helpful = rewarded(cast, iteration)
+    safety = CheckpointFactory(project=cast.project, kind="reward_model", name="safe")
+    inputs = started(iteration, "ppo", reward="piecewise", safety_model="safe")
+    assert (inputs["reward_model"], inputs["safety_model"]) == (helpful.uri, safety.uri)
+    with pytest.raises(ValueError, match="no reward model named 'unsafe' to judge safety"):
+        started(iteration, "ppo", reward="piecewise", safety_model="unsafe")
+
+
+def test_a_built_in_reward_needs_no_model(cast: Cast) -> None:
+    iteration = frozen(cast)
+    assert set(started(iteration, "rloo", reward="length")) == {
+        "policy", "snapshot", "reference", "prompts",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="rloo needs a reward model, and none is trained yet"):
+        started(iteration, "rloo")

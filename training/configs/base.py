@@ -1,0 +1,179 @@
+"""How an option is described and checked, and the options that every method shares.
+
+A field's metadata is its whole description: ``help`` (one line), ``low`` and ``high``
+(inclusive) and ``choices``. The form, the command line and the documentation are generated
+from it.
+
+    option     a described field
+    build      options -> a checked dataclass, or BadOption with one sentence
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from models_runtime.phrases import phrase
+
+T = TypeVar("T")
+WARMUP = phrase(
+    "Share of all steps, 0 to 1, over which the learning rate rises; no number of steps."
+)
+
+
+class BadOption(ValueError):
+    """An option that no run could be started with; the message is a sentence for a person."""
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with its description; bounds are inclusive."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """What every method that changes weights shares. AdamW, betas .9 and .999."""
+
+    learning_rate: float = option(1e-5, "Highest learning rate.", low=0.0, high=1.0)
+    epochs: int = option(1, "Passes over the data.", low=1, high=100)
+    batch_size: int = option(64, "Examples an optimiser step.", low=1, high=65536)
+    micro_batch_size: int = option(
+        0,
+        "Examples a forward pass; 0 is the whole batch. Smaller saves memory.",
+        low=0,
+        high=65536,
+    )
+    schedule: str = option(
+        "cosine", "How the learning rate falls.", choices=("cosine", "linear", "constant")
+    )
+    final_learning_rate: float = option(
+        0.1,
+        "Learning rate that cosine and linear fall to, as a share of the highest.",
+        low=0.0,
+        high=1.0,
+    )
+    warmup: float = option(0.03, WARMUP, low=0.0, high=1.0)
+    weight_decay: float = option(0.0, "Decoupled weight decay.", low=0.0, high=10.0)
+    max_grad_norm: float = option(1.0, "Gradient norm is clipped to this.", low=1e-6, high=1e6)
+    max_length: int = option(
+        1024, "Longer rows (tokens, prompt included) are dropped and counted.", low=8, high=1048576
+    )
+    max_new_tokens: int = option(
+        64,
+        "Longest answer as sampled, in tokens: a prompt that leaves it no room in the model's "
+        "context loses its oldest tokens, in training as in sampling.",
+        low=1,
+        high=65536,
+    )
+    save_every: int = option(
+        25, "Optimiser steps between resumable checkpoints.", low=1, high=1000000
+    )
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of a step counted from 0: linear warm-up, then down to the floor.
+
+        Four steps, a quarter of them warm-up, linear to .1 of rate 1: 1/2, 1, .7, .4.
+        """
+        warmup = math.ceil(self.warmup * steps)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / (warmup + 1)
+        share = (step - warmup) / max(1, steps - warmup)
+        fall = {
+            "constant": 1.0,
+            "linear": 1 - share,
+            "cosine": (1 + math.cos(math.pi * share)) / 2,
+        }
+        floor = self.final_learning_rate if self.schedule != "constant" else 0.0
+        return self.learning_rate * (floor + (1 - floor) * fall[self.schedule])
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnLoop(Optimisation):
+    """What training.loop takes beside; TRL's trainers bring their own optimiser."""
+
+    optimizer: str = option(
+        "adamw",
+        "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
+        choices=("adamw", "sgd"),
+    )
+
+
+def build(kind: type[T], options: dict[str, Any], owner: str) -> T:
+    """A dataclass of checked options. Raises BadOption with one sentence."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in options:
+        if name not in fields:
+            raise BadOption(
+                phrase(
+                    "%(owner)s has no option named %(name)s; it has %(fields)s.",
+                    owner=owner,
+                    name=repr(name),
+                    fields=", ".join(sorted(fields)),
+                )
+            )
+    return kind(**{name: _checked(owner, fields[name], value) for name, value in options.items()})
+
+
+def _checked(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    value = _typed(owner, field, value)
+    choices = field.metadata.get("choices") or ()
+    if choices and value not in choices:
+        raise BadOption(
+            phrase(
+                "The option %(name)s of %(owner)s must be one of %(choices)s, not %(value)s.",
+                name=field.name,
+                owner=owner,
+                choices=", ".join(choices),
+                value=repr(value),
+            )
+        )
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    if low is not None and high is not None and not low <= value <= high:
+        raise BadOption(
+            phrase(
+                "The option %(name)s of %(owner)s must lie between %(low)s and %(high)s, "
+                "not %(value)s.",
+                name=field.name,
+                owner=owner,
+                low=f"{low:g}",
+                high=f"{high:g}",
+                value=repr(value),
+            )
+        )
+    return value
+
+
+def _typed(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    """value as the type of the field's default: 1 is a float too, True is no number."""
+    expected = type(field.default)
+    if expected is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not expected:
+        names = {
+            int: phrase("a whole number"),
+            float: phrase("a number"),
+            bool: phrase("true or false"),
+            str: phrase("a word"),
+        }
+        raise BadOption(
+            phrase(
+                "The option %(name)s of %(owner)s must be %(expected)s, not %(value)s.",
+                name=field.name,
+                owner=owner,
+                expected=names.get(expected, phrase("a list")),
+                value=repr(value),
+            )
+        )
+    return value

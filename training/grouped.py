@@ -1,0 +1,36 @@
+"""A run of GRPO or RLOO from its inputs to its published policy; which of the two, it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from models_runtime.loading import load_policy
+from training.data import Encoder
+from training.demonstrations import demonstrations_of
+from training.reward_sources import RewardSource, rewardable, source_of
+from training.rollouts import Prompts, context_of
+from training.sampling import read_prompts
+from training.task import Task
+
+Fit = Callable[..., dict[str, Any]]
+
+
+def train_grouped(task: Task, fit: Fit) -> None:
+    """fit(task, model, reference, tokenizer, prompts, source) -> the last step's metrics."""
+    learn_grouped(task, fit, source_of(task, demonstrations_of(task)))
+
+
+def learn_grouped(task: Task, fit: Fit, source: RewardSource) -> None:
+    """train_grouped, with the rewards of any source."""
+    policy = task.job.input_path("policy")
+    encoder = Encoder.of(policy, task.config)
+    records = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
+    task.require(records)
+    model = load_policy(policy, for_training=True)
+    longest = task.config.max_new_tokens
+    prompts = Prompts(records, encoder.tokenizer, context_of(model), longest)
+    reference = task.job.input_path("reference")
+    metrics = fit(task, model, reference, encoder.tokenizer, prompts, source)
+    task.publish_model(model, encoder.tokenizer)
+    task.finish({"train": metrics}, len(records), prompts.cut)
