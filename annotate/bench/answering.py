@@ -1,7 +1,8 @@
 """What one answer with the next card costs the web server, against a bare view that stores a row.
 
 CPU seconds of the server's processes and a count of SQL queries, on few and on many comparisons:
-the second must cost no more than the first.
+the second must cost no more than the first, for a rater who is new and for one who has given a
+hundred thousand answers. Then what a crowd of raters meets (see load).
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.bench import scene
+from annotate.bench import load, scene
 from annotate.bench.counting import ASK
 from annotate.bench.http_rater import Card, HttpRater
 from annotate.bench.place import Failed, Place, WebServer
 from annotate.bench.results import Measured
 from models_runtime.interleaving import medians
 
-FEW, MANY = 1_000, 50_000
-ANSWERED = 0.25  # of the comparisons, before measuring begins
-AHEAD = 1_000  # answers of a rater who works faster than all others, at MANY
+FEW, MANY = 10_000, 1_000_000
+ANSWERED, OVERLAP = 0.1, 2  # share of the comparisons, before measuring begins
+AHEAD = 10  # answers of a rater who works faster than all others; a hundredfold at MANY
 ANSWERS, STORES = 20, 120  # requests of one block: some tenths of a CPU second
 ROUNDS = 4
 FLOOR_QUERIES = 2
-USUAL, FIRST = "rater1", "rater0"
+# One who has answered nothing, one of two who answered all there is, one who is ahead as well.
+NEW, VETERAN, FIRST = "rater40", "rater1", "rater0"
 
 
 @dataclass
@@ -85,27 +87,37 @@ def measure(folder: Path, database: str, kind: str) -> Iterator[Measured]:
             for size in (FEW, MANY)
         )
         acts: dict[str, Callable[[], float]] = {
-            "few": lambda: few.answer_cpu(USUAL),
+            "few": lambda: few.answer_cpu(NEW),
             "few floor": few.store_cpu,
-            "many": lambda: many.answer_cpu(USUAL),
+            "many": lambda: many.answer_cpu(NEW),
             "many floor": many.store_cpu,
+            "veteran": lambda: many.answer_cpu(VETERAN),
             "ahead": lambda: many.answer_cpu(FIRST),
         }
         found = medians(acts, rounds=ROUNDS)
-        counted = float(many.queries(USUAL))
+        counted = float(many.queries(VETERAN))
         name = f"answer.{kind}"
         yield Measured(f"{name}.cpu.{FEW}", found["few"], "ms CPU", found["few floor"])
         yield Measured(f"{name}.cpu.{MANY}", found["many"], "ms CPU", found["many floor"])
         yield Measured(f"{name}.cpu.growth", found["many"], "ms CPU", found["few"])
-        yield Measured(f"{name}.cpu.ahead", found["ahead"], "ms CPU", found["many"])
+        yield Measured(f"{name}.cpu.veteran", found["veteran"], "ms CPU", found["few"])
+        yield Measured(f"{name}.cpu.ahead", found["ahead"], "ms CPU", found["few"])
         yield Measured(f"{name}.queries", counted, "queries", FLOOR_QUERIES)
+        yield from load.measure(many.app, many.floor, name)
 
 
 @contextlib.contextmanager
 def site(data: Path, database: str, size: int) -> Iterator[Site]:
     place = Place(data, database)
-    ahead = AHEAD * size // MANY
-    place.prepare(comparisons=size, overlap=2, answered=ANSWERED, half_answered=ahead)
+    place.prepare(
+        comparisons=FEW,
+        times=size // FEW,
+        raters=max(load.RATERS),
+        overlap=OVERLAP,
+        answered=ANSWERED,
+        answering=2,
+        half_answered=AHEAD,
+    )
     app = WebServer(place, "annotate.bench.app_settings")
     floor = WebServer(place, "annotate.bench.floor_settings")
     try:
@@ -113,7 +125,7 @@ def site(data: Path, database: str, size: int) -> Iterator[Site]:
             server.start()
         for server in (app, floor):
             server.wait_until_up()
-        cards = {name: _signed_in(app, name) for name in (USUAL, FIRST)}
+        cards = {name: _signed_in(app, name) for name in (NEW, VETERAN, FIRST)}
         yield Site(place, app, floor, cards)
     finally:
         app.close()

@@ -9,6 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 ASK = "X-Count-Queries"
+CONTROL = ("BEGIN", "SAVEPOINT", "RELEASE")  # of transactions; some back ends report them
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
@@ -18,7 +19,8 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
         made: list[str] = []
 
         def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-            made.append(sql)
+            if not sql.startswith(CONTROL):
+                made.append(sql)
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(note):

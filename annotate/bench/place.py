@@ -52,10 +52,12 @@ class Place:
         }
         return {**kept, **{name: value for name, value in ours.items() if value}}
 
-    def prepare(self, **shape: Any) -> None:
-        """Migrate, collect static files and build a scene.Shape. Raises Failed."""
+    def prepare(self, *, presets: bool = False, **shape: Any) -> None:
+        """Migrate, collect static files and build a scene.Shape; with ``presets`` a campaign of
+        each besides. Raises Failed."""
         self.data.mkdir(parents=True, exist_ok=True)
-        self.run("-m", "annotate.bench.prepare", json.dumps(shape))
+        besides = ["presets"] if presets else []
+        self.run("-m", "annotate.bench.prepare", json.dumps(shape), *besides)
 
     def manage(self, *words: str) -> str:
         """manage.py WORDS; what it printed. Raises Failed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import models, transaction
 from django.utils import timezone
 
+from annotate.bench import growth
 from labeling import presets, rendering
 from labeling.iterations import Plan
 from labeling.models import (
@@ -32,6 +34,7 @@ from labeling.models import (
     Prompt,
     PromptSet,
     QuestionVersion,
+    Seat,
     User,
 )
 from models_runtime.models import Checkpoint, Project
@@ -49,14 +52,18 @@ SENTENCES = (
 
 @dataclass(frozen=True)
 class Shape:
-    """``answered``: share of the comparisons that have all their labels, by the raters in turn.
-    ``half_answered``: how many of the rest the first rater alone has answered (overlap 2)."""
+    """``answered``: share of the comparisons that have all their labels, by the first
+    ``answering`` raters in turn (0: all of them). ``half_answered``: how many of the rest the
+    first rater alone has answered (overlap 2). ``times``: how often all that is there, besides
+    prompts and completions (see growth)."""
 
     comparisons: int
     raters: int = 16
     overlap: int = 1
     answered: float = 0.0
+    answering: int = 0
     half_answered: int = 0
+    times: int = 1
     lease_seconds: int = 1800
 
 
@@ -67,9 +74,11 @@ def build(shape: Shape) -> Campaign:
         raters = _raters(campaign.project, shape.raters)
         iteration = _iteration(campaign, shape)
         comparisons = _comparisons(iteration, shape)
-        _answer(comparisons, raters, shape)
-        answers = Label.objects.filter(comparison__campaign=campaign).count()
-        Iteration.objects.filter(pk=iteration.pk).update(labels_people=answers)
+        by = _answer(comparisons, raters[: shape.answering or None], shape)
+        _seats(campaign, by)
+        Iteration.objects.filter(pk=iteration.pk).update(labels_people=len(by))
+    if shape.times > 1:
+        growth.grow(campaign, shape.times)
     return campaign
 
 
@@ -116,11 +125,11 @@ def _iteration(campaign: Campaign, shape: Shape) -> Iteration:
         number=1,
         state="collecting",
         plan=plan,
-        policy=campaign.first_policy,  # type: ignore[misc]
+        policy=campaign.first_policy,  # type: ignore[misc]  # every scene's has one
     )
 
 
-def _texts(draw: random.Random, number: int) -> list[tuple[str, str]]:
+def texts_with_html(draw: random.Random, number: int) -> list[tuple[str, str]]:
     """Texts of 2 to 12 sentences with their HTML."""
     drawn = ("".join(draw.choices(SENTENCES, k=draw.randint(2, 12))) for _ in range(number))
     return [(text, rendering.render(text)) for text in drawn]
@@ -161,15 +170,15 @@ def _comparisons(iteration: Iteration, shape: Shape) -> list[Comparison]:
 
 def _completions(campaign: Campaign, prompts: int) -> list[list[Completion]]:
     """Four for each of so many prompts."""
-    texts = _texts(random.Random(1), 60)
+    texts = texts_with_html(random.Random(1), 60)
     prompt_set = PromptSet.objects.create(
         project=campaign.project, campaign=campaign, name="Measured"
     )
-    asked = store(Prompt, (_prompt(prompt_set, n) for n in range(prompts)))
+    asked = store(Prompt, (prompt_row(prompt_set, n) for n in range(prompts)))
     written = store(
         Completion,
         (
-            _completion(prompt, *texts[(4 * prompt.pk + n) % len(texts)])
+            completion_row(prompt, *texts[(4 * prompt.pk + n) % len(texts)])
             for prompt in asked
             for n in range(4)
         ),
@@ -177,7 +186,7 @@ def _completions(campaign: Campaign, prompts: int) -> list[list[Completion]]:
     return [written[start : start + 4] for start in range(0, len(written), 4)]
 
 
-def _prompt(prompt_set: PromptSet, number: int) -> Prompt:
+def prompt_row(prompt_set: PromptSet, number: int) -> Prompt:
     text = f"Question {number}: what happens to salt in water, and why?"
     return Prompt(
         prompt_set=prompt_set,
@@ -187,7 +196,7 @@ def _prompt(prompt_set: PromptSet, number: int) -> Prompt:
     )
 
 
-def _completion(prompt: Prompt, text: str, html: str) -> Completion:
+def completion_row(prompt: Prompt, text: str, html: str) -> Completion:
     return Completion(
         prompt=prompt,
         text=text,
@@ -204,7 +213,9 @@ def _pairs(by_prompt: list[list[Completion]]) -> Iterator[tuple[Completion, Comp
             yield from ((left, right) for right in four[place + 1 :])
 
 
-def _answer(comparisons: list[Comparison], raters: list[User], shape: Shape) -> None:
+def _answer(
+    comparisons: list[Comparison], raters: list[User], shape: Shape
+) -> list[tuple[Comparison, User]]:
     """Labels for the shape's share of the comparisons, and counters to go with them."""
     whole = int(len(comparisons) * shape.answered)
     full, rest = comparisons[:whole], comparisons[whole:]
@@ -219,6 +230,18 @@ def _answer(comparisons: list[Comparison], raters: list[User], shape: Shape) -> 
     state = {"state": "complete", "slots_left": 0, "counted": shape.overlap}
     _set([row.pk for row in full], **state)
     _set([row.pk for row in half], slots_left=shape.overlap - 1, counted=1)
+    return by
+
+
+def _seats(campaign: Campaign, by: list[tuple[Comparison, User]]) -> None:
+    answers = Counter(rater.pk for _, rater in by)
+    store(
+        Seat,
+        (
+            Seat(rater_id=rater, campaign=campaign, answered=answered)
+            for rater, answered in answers.items()
+        ),
+    )
 
 
 def _set(ids: list[int], **values: Any) -> None:
@@ -234,6 +257,7 @@ def _label(by: list[tuple[Comparison, User]]) -> None:
             Assignment(
                 comparison=comparison,
                 rater=rater,
+                campaign_id=comparison.campaign_id,
                 state="submitted",
                 order=comparison.sides,  # type: ignore[attr-defined]
                 leased_until=now + timedelta(hours=1),
