@@ -7,33 +7,17 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from annotate import access
-from labeling.models import Assignment, Flag, User
-from labeling.presets import PRESETS
-from models_runtime.models import Checkpoint, Project
-from models_runtime.pairing import STRATEGIES
+from annotate import language
+from annotate.method_titles import option_label
+from labeling.models import Assignment, Conversation, Flag
 from training.configs import METHODS
 
-METHOD_TITLES = {
-    "raft": _("Best of K, fine-tuned (RAFT)"),
-    "dpo": _("Direct preference optimisation (DPO)"),
-    "sft": _("Supervised fine-tuning (SFT)"),
-    "reward": _("Reward model"),
-}
 DIRECTIONS = [
     ("chosen", _("Raters pick the better answer")),
     ("rejected", _("Raters pick the worse one (a red team)")),
 ]
-# The methods that make a policy out of preferences.
-TUNERS = ("raft", "dpo", "sft")
-MARGINS = {
-    "none": _("none"),
-    "small": _("small: 1, 2/3, 1/3, 0"),
-    "large": _("large: 3, 2, 1, 0"),
-}
 
 
 def printable(value: str) -> None:
@@ -66,10 +50,19 @@ class AnswerForm(RequestForm):
     """What goes with an answer. The key is made by the browser before its first try."""
 
     idempotency_key = forms.UUIDField(error_messages={"required": _("The answer has no key.")})
-    # The version of the question that the card showed. "v1": a bare number could be an id's.
+    # The versions of question and guidelines that the card showed. "v1": a bare number could be
+    # an id's.
     asked = forms.RegexField(r"^v[0-9]{1,6}$", required=False)
+    told = forms.RegexField(r"^v[0-9]{1,6}$", required=False)
     active_ms = forms.IntegerField(min_value=0, max_value=24 * 3600 * 1000, required=False)
     layout = forms.RegexField(r"^[a-z_]+/[a-z]+\Z", max_length=30, required=False)
+
+
+class SayForm(RequestForm):
+    """A message in a talk; what it may hold is the service's to say."""
+
+    text = forms.CharField(strip=False, required=False)
+    idempotency_key = forms.UUIDField(error_messages={"required": _("The message has no key.")})
 
 
 class SkipForm(RequestForm):
@@ -82,6 +75,23 @@ class SkipForm(RequestForm):
     )
 
 
+class LeaveForm(RequestForm):
+    """Why somebody leaves a talk in the middle; without a reason it simply ends."""
+
+    reason = forms.ChoiceField(
+        choices=Conversation.LEAVE_REASONS,
+        required=False,
+        error_messages={"invalid_choice": _("That is no reason to leave.")},
+    )
+
+
+class UndoForm(RequestForm):
+    """``assignment``: which of the last ten. ``last``: the newest when the page was drawn."""
+
+    assignment = forms.UUIDField(required=False)
+    last = forms.UUIDField(required=False)
+
+
 class FlagForm(RequestForm):
     code = forms.ChoiceField(
         choices=Flag.CODES,
@@ -90,137 +100,6 @@ class FlagForm(RequestForm):
             "invalid_choice": _("That is no flag."),
         },
     )
-
-
-class TemperaturesField(forms.CharField):
-    """One or a few numbers, separated by commas; a list of floats."""
-
-    LOW, HIGH, MOST = 0.01, 5.0, 4
-
-    def clean(self, value: Any) -> Any:
-        words = super().clean(value).replace(",", " ").split()
-        try:
-            found = list(dict.fromkeys(float(word) for word in words))
-        except ValueError:
-            found = []
-        if not found or not all(self.LOW <= one <= self.HIGH for one in found):
-            raise forms.ValidationError(_("Write numbers between 0.01 and 5, such as 0.8, 1.2."))
-        if len(found) > self.MOST:
-            raise forms.ValidationError(_("Four temperatures are the most."))
-        return found
-
-
-class CampaignForm(forms.Form):
-    """A new campaign on one page: what is asked, of which prompts, about which policy."""
-
-    preset = forms.ChoiceField(
-        label=_("Instrument"),
-        choices=[(key, preset.title) for key, preset in PRESETS.items()],
-        initial="llama2",
-    )
-    tie = forms.BooleanField(label=_("Raters may call it a tie"), required=False)
-    project = forms.ModelChoiceField(Project.objects.none(), label=_("Project"))
-    name = forms.CharField(label=_("Name"), max_length=200, validators=[printable])
-    question = forms.CharField(
-        label=_("Question"),
-        max_length=500,
-        validators=[printable],
-        required=False,
-        help_text=_("Shown above the judgement bar. Empty: the instrument's own."),
-    )
-    trains_on = forms.ChoiceField(
-        label=_("Direction"),
-        choices=DIRECTIONS,
-        help_text=_(
-            "Training, agreement and exports follow it; stored labels keep what was asked."
-        ),
-    )
-    guidelines = forms.CharField(
-        label=_("Guidelines"),
-        required=False,
-        max_length=100_000,
-        widget=forms.Textarea(attrs={"rows": 8}),
-        help_text=_("Markdown. Raters open them with g; every label keeps the version it had."),
-    )
-    prompts = forms.FileField(
-        label=_("Prompts"),
-        required=False,
-        help_text=_(
-            'JSONL with lines such as {"prompt": "Why is the sky blue?"}, or CSV with a column '
-            "named prompt. A fault in any line, named with its number, imports nothing."
-        ),
-    )
-    licence = forms.CharField(label=_("Licence of the prompts"), max_length=200, required=False)
-    first_policy = forms.ModelChoiceField(Checkpoint.objects.none(), label=_("First policy"))
-    target_labels = forms.IntegerField(
-        label=_("Labels an iteration"), min_value=1, max_value=1_000_000, initial=700
-    )
-    labels_per_comparison = forms.IntegerField(
-        label=_("Labels a comparison"), min_value=1, max_value=9, initial=1
-    )
-    double_share = forms.FloatField(
-        label=_("Share labelled twice"),
-        min_value=0,
-        max_value=1,
-        initial=0.1,
-        help_text=_("For agreement between raters."),
-    )
-    start_training = forms.ChoiceField(
-        label=_("Training starts"),
-        choices=[("auto", _("at the target")), ("person", _("when somebody presses the button"))],
-    )
-    k = forms.IntegerField(label=_("Completions a prompt"), min_value=2, max_value=64, initial=4)
-    temperature = TemperaturesField(
-        label=_("Temperatures"),
-        initial="0.8",
-        help_text=_("Several, such as 0.8, 1.2: completions are sampled at each of them."),
-    )
-    max_new_tokens = forms.IntegerField(
-        label=_("Longest completion, in tokens"), min_value=1, max_value=65536, initial=64
-    )
-
-    PLANNED = (
-        "target_labels", "double_share", "strategy", "method", "margin", "start_training", "k",
-        "max_new_tokens",
-    )  # fmt: skip
-
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        projects = access.projects(user, "lead")
-        self._offer("project", projects)
-        policies = Checkpoint.objects.filter(project__in=projects, kind="policy", state="ready")
-        self._offer("first_policy", policies.order_by("id"))
-        self.fields["strategy"] = _choice(
-            _("Pairs are selected"), {name: name for name in sorted(STRATEGIES)}, "random"
-        )
-        self.fields["method"] = _choice(
-            _("Training method"), {name: METHOD_TITLES[name] for name in TUNERS}, "raft"
-        )
-        self.fields["margin"] = _choice(
-            _("Margin in the reward model's loss, by rated strength"), MARGINS, "none"
-        )
-
-    def _offer(self, name: str, rows: QuerySet[Any]) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = rows
-        field.initial = rows.first()
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        policy, project = data.get("first_policy"), data.get("project")
-        if policy and project and policy.project_id != project.pk:
-            self.add_error("first_policy", _("That policy belongs to another project."))
-        return data
-
-    def plan(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        return {
-            **{name: data[name] for name in self.PLANNED},
-            "temperature": data["temperature"][0],
-            "more_temperatures": data["temperature"][1:],
-            "comparisons": -(-data["target_labels"] // data["labels_per_comparison"]),
-        }
 
 
 class PromptsForm(RequestForm):
@@ -302,19 +181,19 @@ def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
     return type("RunForm", (forms.Form,), fields)
 
 
-def _choice(label: Any, titles: dict[str, Any], initial: str) -> forms.ChoiceField:
+def choice(label: Any, titles: dict[str, Any], initial: str) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=list(titles.items()), initial=initial)
 
 
 def _option_field(option: dataclasses.Field[Any], initial: Any) -> forms.Field:
     common: dict[str, Any] = {
-        "label": option.name.replace("_", " ").capitalize(),
-        "help_text": option.metadata.get("help", ""),
+        "label": language.translated(option_label(option.name)),
+        "help_text": language.translated(option.metadata.get("help")),
         "initial": initial,
     }
     low, high = option.metadata.get("low"), option.metadata.get("high")
     if choices := option.metadata.get("choices"):
-        return forms.ChoiceField(choices=[(c, c) for c in choices], **common)
+        return forms.ChoiceField(choices=[(c, language.translated(c)) for c in choices], **common)
     if isinstance(option.default, bool):
         return forms.BooleanField(required=False, **common)
     if isinstance(option.default, int):

@@ -1,4 +1,4 @@
-"""The lead's pages: campaigns, a new one, its live progress, and the acts on it."""
+"""The lead's pages: campaigns, one's live progress, and the acts on it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, figures
+from annotate import access, figures, job_bars, language, pace, shares
 from annotate.access import SignedInRequest
-from annotate.forms import CampaignForm, PromptsForm, SimulateForm
-from labeling import campaigns, flags, iterations, presets, prompts
+from annotate.forms import PromptsForm, SimulateForm
+from labeling import campaigns, conversations, flags, iterations, prompts
 from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
@@ -41,22 +41,6 @@ def campaign_list(request: SignedInRequest) -> HttpResponse:
     entries = [_entry(campaign) for campaign in rows]
     may_create = "lead" in access.roles(request.user)
     return render(request, "lead/list.html", {"entries": entries, "may_create": may_create})
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@access.signed_in
-def new_campaign(request: SignedInRequest) -> HttpResponse:
-    """One page, no markup language: a draft campaign with its prompts."""
-    access.require_role(request.user, "lead")
-    form = CampaignForm(request.user, request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        campaign = _create(request, form)
-        if upload := form.cleaned_data["prompts"]:
-            _import_prompts(request, campaign, upload, form.cleaned_data["licence"])
-        return redirect("campaign", slug=campaign.slug)
-    context = {"form": form, "presets": presets.PRESETS}
-    return render(request, "lead/new.html", context, status=400 if form.errors else 200)
 
 
 @never_cache
@@ -81,7 +65,9 @@ def move(request: SignedInRequest, slug: str, verb: str) -> HttpResponse:
     try:
         campaigns.move(row, MOVES[verb], actor=request.user)
     except StaleState:
-        messages.info(request, _("The campaign is %(state)s already.") % {"state": row.state})
+        messages.info(
+            request, _("The campaign is %(state)s already.") % {"state": row.get_state_display()}
+        )
     else:
         if verb == "open":
             _start(request, row)
@@ -111,6 +97,8 @@ def freeze(request: SignedInRequest, slug: str) -> HttpResponse:
         messages.info(request, _("No iteration is collecting labels now."))
     elif not current.labels_people + current.labels_others:
         messages.error(request, _("There is no label to train on yet."))
+    elif why := pipeline.untrainable(current):
+        messages.error(request, language.translated(why))
     else:
         iterations.request_freeze(current, actor=request.user)
         messages.success(request, _("Collecting ends; the labels are frozen and training starts."))
@@ -143,7 +131,7 @@ def upload(request: SignedInRequest, slug: str) -> HttpResponse:
     row = access.campaign_for_lead(request.user, slug)
     form = PromptsForm(request.POST, request.FILES)
     if form.is_valid():
-        _import_prompts(request, row, form.cleaned_data["prompts"], form.cleaned_data["licence"])
+        import_prompts(request, row, form.cleaned_data["prompts"], form.cleaned_data["licence"])
     else:
         messages.error(request, form.sentence())
     return redirect("campaign", slug=slug)
@@ -165,27 +153,7 @@ def settle_flag(request: SignedInRequest, slug: str, pk: int, verb: str) -> Http
     return redirect("campaign", slug=slug)
 
 
-def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
-    data = form.cleaned_data
-    return campaigns.create(
-        project=data["project"],
-        name=data["name"],
-        ask=campaigns.Ask(
-            text=data["question"] or presets.PRESETS[data["preset"]].question,
-            parts=presets.parts(data["preset"], tie=data["tie"]),
-            trains_on=data["trains_on"],
-            guidelines=data["guidelines"],
-        ),
-        setting=campaigns.Setting(
-            first_policy=data["first_policy"],
-            labels_per_comparison=data["labels_per_comparison"],
-            plan=form.plan(),
-        ),
-        actor=request.user,
-    )
-
-
-def _import_prompts(
+def import_prompts(
     request: SignedInRequest, campaign: Campaign, upload: UploadedFile, licence: str
 ) -> None:
     """All of the file or nothing; every fault is told with its line."""
@@ -199,7 +167,7 @@ def _import_prompts(
                 campaign=campaign, path=path, actor=request.user, name=name, licence=licence
             )
         except ValueError as error:
-            messages.error(request, str(error))
+            messages.error(request, language.said_by(error))
             return
     if report.ok:
         counts = {name: report.counts[name] for name in ("new", "heldout", "duplicates", "known")}
@@ -209,7 +177,7 @@ def _import_prompts(
         return
     messages.error(request, _("Nothing was imported from %(name)s:") % {"name": name})
     for problem in report.errors[:SHOWN_FAULTS]:
-        messages.error(request, str(problem))
+        messages.error(request, language.translated(problem.said))
     more = report.counts["errors"] - SHOWN_FAULTS
     if more > 0:
         said = ngettext("%(n)d more fault.", "%(n)d more faults.", more)
@@ -224,6 +192,16 @@ def _is_ready(request: HttpRequest, campaign: Campaign) -> bool:
     if campaign.first_policy is None:
         messages.error(request, _("Choose a first policy first."))
         return False
+    return has_models(request, campaign)
+
+
+def has_models(request: HttpRequest, campaign: Campaign) -> bool:
+    """Whether the talk that the campaign may ask for has its models; says what is missing."""
+    try:
+        conversations.check_models(campaign)
+    except conversations.NotNow as error:
+        messages.error(request, language.said_by(error))
+        return False
     return True
 
 
@@ -231,7 +209,7 @@ def _start(request: SignedInRequest, campaign: Campaign) -> None:
     try:
         iteration = pipeline.start_iteration(campaign, actor=request.user)
     except ValueError as error:
-        messages.error(request, str(error))
+        messages.error(request, language.said_by(error))
     else:
         messages.success(request, _("Iteration %(n)d samples now.") % {"n": iteration.number})
 
@@ -283,7 +261,7 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
     progress = figures.progress(current)
     numbers = figures.of(campaign, current)
     collecting = current is not None and current.state == "collecting"
-    left = figures.time_left(progress["done"], progress["target"], numbers.hourly)
+    left = pace.time_left(progress["done"], progress["target"], numbers.hourly)
     return {
         "campaign": campaign,
         "current": current,
@@ -297,7 +275,8 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
         "flags": flags.unresolved(campaign),
-        "certainty": figures.certainty(numbers.people),
+        "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
+        "certainty": shares.certainty(numbers.people),
     }
 
 
@@ -314,4 +293,4 @@ def _working(campaign: Campaign) -> list[Job]:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"job": job, **figures.job_progress(job)}
+    return {"job": job, **job_bars.progress_of(job)}

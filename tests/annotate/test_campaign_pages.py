@@ -47,7 +47,10 @@ def fields(cast: Cast, **changes: Any) -> dict[str, Any]:
 
 def test_one_form_makes_a_draft_with_its_prompts(lead: Client, cast: Cast) -> None:
     upload = SimpleUploadedFile("mine.jsonl", LINES)
-    form = fields(cast, tie="on", guidelines="**Be kind.**", prompts=upload, question="Better?")
+    part = {"type": "pairwise", "key": "preference", "required": "on", "scale": "llama2"}
+    parts = {f"parts-0-{name}": value for name, value in {**part, "tie": "on"}.items()}
+    said = {"guidelines": "**Be kind.**", "question": "Better?"}
+    form = fields(cast, prompts=upload, **parts, **said)
     response = lead.post("/campaigns/new/", form, follow=True)
     made = Campaign.objects.get(slug="safety-first")
     assert response.redirect_chain[-1][0] == "/campaigns/safety-first/"
@@ -58,6 +61,8 @@ def test_one_form_makes_a_draft_with_its_prompts(lead: Client, cast: Cast) -> No
         "type": "pairwise",
         "scale": "llama2",
         "tie": True,
+        "both_bad": False,
+        "unsure": False,
     }
     assert (made.plan["target_labels"], made.plan["comparisons"]) == (24, 24)
     assert made.guideline.markdown == "**Be kind.**"

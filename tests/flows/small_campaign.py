@@ -15,10 +15,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from annotate import demo  # noqa: E402
-from labeling import simulation  # noqa: E402
-from labeling.models import Campaign, Iteration  # noqa: E402
-from training import pipeline  # noqa: E402
+from annotate import demo  # noqa: E402  after setup()
+from labeling import simulation  # noqa: E402  after setup()
+from labeling.models import Campaign, Iteration  # noqa: E402  after setup()
+from training import pipeline  # noqa: E402  after setup()
 
 PROMPTS, K = 96, 4
 LABELS = 66

@@ -12,12 +12,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from django.contrib.auth.hashers import make_password  # noqa: E402
+from django.contrib.auth.hashers import make_password  # noqa: E402  after setup()
 
-from annotate import demo  # noqa: E402
-from labeling.models import User  # noqa: E402
-from tests.factories import PASSWORD  # noqa: E402
-from training import pipeline  # noqa: E402
+from annotate import demo  # noqa: E402  after setup()
+from labeling.models import User  # noqa: E402  after setup()
+from tests.factories import PASSWORD  # noqa: E402  after setup()
+from training import pipeline  # noqa: E402  after setup()
 
 PLAN = {
     "prompts": 96,

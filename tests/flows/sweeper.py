@@ -13,9 +13,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
-from django.db import OperationalError, close_old_connections  # noqa: E402
+from django.db import OperationalError, close_old_connections  # noqa: E402  after setup()
 
-from labeling.leases import release_expired  # noqa: E402
+from labeling.leases import release_expired  # noqa: E402  after setup()
 
 
 def main() -> None:

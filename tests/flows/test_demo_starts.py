@@ -11,7 +11,7 @@ import pytest
 
 from tests.annotate.launching import Launcher, launched, processes_of, wait_for
 
-pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.long, pytest.mark.redis, pytest.mark.xdist_group("stack")]
 
 
 def test_from_nothing_to_a_comparison_with_a_stop_in_between(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from models_runtime.models import Checkpoint, Job
 from tests.models_runtime.processes import fill, wait_for
 from training import pipeline
 
-pytestmark = [pytest.mark.training, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.training, pytest.mark.django_db(transaction=True), pytest.mark.long]
 JOB_SENTENCE = (
     "The disk that holds the job directory is full: free some space, then start the job again."
 )

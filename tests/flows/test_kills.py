@@ -29,7 +29,7 @@ RATERS = 16
 OVERLAP = 2
 LEASE_SECONDS = 3  # an outage is longer now and then, so that late answers meet taken slots
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.long]
 
 
 @dataclass

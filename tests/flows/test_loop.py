@@ -52,6 +52,7 @@ def work_until(iteration: Iteration, done: Callable[[Iteration], bool], turns: i
     raise AssertionError(f"still {iteration.state}: {iteration.error}")
 
 
+@pytest.mark.long
 def test_labels_become_a_promoted_policy_and_the_next_iteration_starts_from_it(
     campaign: Campaign,
 ) -> None:

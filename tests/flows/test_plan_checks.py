@@ -78,7 +78,5 @@ def test_a_candidate_that_failed_a_guard_cannot_be_promoted(cast: Cast) -> None:
 
 
 def test_an_absent_figure_does_not_pass_a_gate() -> None:
-    class Judged:
-        result = {"metrics": {"win_rate": None}}
-
-    assert not pipeline._passes(Judged(), {"win_rate": 0.5})  # type: ignore[arg-type]
+    judged = Evaluation(result={"metrics": {"win_rate": None}})
+    assert not pipeline._passes(judged, {"win_rate": 0.5})

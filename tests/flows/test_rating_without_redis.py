@@ -23,7 +23,7 @@ from tests.models_runtime.processes import Redis, redis_program
 SLOWDOWN = 1.2
 ROUNDS, BLOCK, MOST_ROUNDS = 8, 12, 24
 
-pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("stack"), pytest.mark.long]
 
 
 @pytest.fixture

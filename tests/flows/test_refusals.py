@@ -111,6 +111,7 @@ def test_a_malformed_prompt_file_names_the_line(manage: Manage, tmp_path: Path) 
     assert not ImportBatch.objects.exists()
 
 
+@pytest.mark.long
 @pytest.mark.redis
 @pytest.mark.training
 @pytest.mark.xdist_group("stack")
@@ -120,6 +121,7 @@ def test_make_demo_with_a_model_that_cannot_be_used(model: Path, tmp_path: Path)
     demo_refuses(data, str(model), sentence)
 
 
+@pytest.mark.long
 @pytest.mark.redis
 @pytest.mark.xdist_group("stack")
 def test_make_demo_with_a_hubs_model_where_no_hub_is(

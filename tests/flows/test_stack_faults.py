@@ -173,6 +173,7 @@ def nothing_was_done_twice(stack: Stack, iterations: int = 1) -> None:
     assert sorted(int(row["object_id"]) for row in ended) == sorted(job["id"] for job in jobs)
 
 
+@pytest.mark.long
 def test_killed_frozen_and_emptied_the_iteration_completes(tmp_path: Path) -> None:
     with running(tmp_path / "data") as stack:
         stack.wait(lambda: stack.has("sample", 1, "shards/*.jsonl"))
