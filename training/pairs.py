@@ -236,6 +236,8 @@ def with_reference(pairs: Sequence[TextPair], reference: Any) -> list[TextPair]:
     """The pairs with the reference's log-probabilities, which never change: computed once, they
     spare a second model beside the one that is trained."""
     rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    logps = in_batches(completion_logps, reference, rows)
+    device = next(reference.parameters()).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):  # as the policy's are
+        logps = in_batches(completion_logps, reference, rows)
     both = zip(logps[: len(pairs)], logps[len(pairs) :], strict=True)
     return [replace(pair, reference=found) for pair, found in zip(pairs, both, strict=True)]

@@ -35,7 +35,7 @@ from training.models import Evaluation, TrainingRun
 log = logging.getLogger(__name__)
 STEP_SECONDS = 120
 HELD_BY_JOBS = ("sampling", "training", "evaluating")
-NO_PAIRS = phrase("the answers are demonstrations")  # why there is no judge
+NO_PAIRS = phrase("the answers are no comparisons")  # why there is no judge
 UNFINISHED = ("queued", "running", "stopped")
 
 
@@ -92,17 +92,21 @@ def _of_files(error: OSError) -> str:
 def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
     """Create the campaign's next iteration and set it going. Raises ValueError, one sentence,
     for whatever in its plan could not be carried out later."""
-    check_plan(iterations.parse_plan({**campaign.plan, **overrides}))
+    plan = iterations.parse_plan({**campaign.plan, **overrides})
+    check_plan(plan, iterations.current_policy(campaign))
     with transaction.atomic():
         iteration = iterations.create(campaign=campaign, actor=actor, **overrides)
         iterations.advance(iteration, "sampling", actor=actor)
     return iteration
 
 
-def check_plan(plan: Plan) -> None:
-    """Refuse now what a step would trip over after people have labelled. Raises ValueError."""
-    configs.parse(plan.method, plan.options)
-    configs.parse("reward", {"margin": plan.margin, **plan.reward})
+def check_plan(plan: Plan, policy: Checkpoint | None) -> None:
+    """Refuse now what a step would trip over after people have labelled: with what a run of this
+    policy starts with, which an option of the plan may contradict. Raises ValueError."""
+    given = {plan.method: plan.options, "reward": {"margin": plan.margin, **plan.reward}}
+    for method, options in given.items():
+        start = runs.defaults_for(policy, plan, method) if policy else {}
+        configs.parse(method, {**start, **options})
     configs.parse_evaluation({**plan.evaluation, "guards": plan.guards})
     if plan.strategy not in pairing.STRATEGIES:
         raise ValueError(

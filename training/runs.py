@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from labeling.iterations import plan_of
+from labeling.iterations import Plan, plan_of
 from labeling.models import Iteration, Prompt, SamplingBatch, Snapshot, User
 from models_runtime import audit, jobs, registry
 from models_runtime.models import Checkpoint, Job
@@ -279,9 +279,14 @@ def _parameters(checkpoint: Checkpoint) -> int:
 
 
 def defaults(iteration: Iteration, method: str) -> dict[str, Any]:
+    """What a run of the iteration starts with."""
+    return defaults_for(iteration.policy, plan_of(iteration), method)
+
+
+def defaults_for(policy: Checkpoint, plan: Plan, method: str) -> dict[str, Any]:
     """What fits a model of this size, and answers as long as people rate."""
-    longest = plan_of(iteration).max_new_tokens
-    return {**configs.suggested(method, _parameters(iteration.policy)), "max_new_tokens": longest}
+    suggested = configs.suggested(method, _parameters(policy))
+    return {**suggested, "max_new_tokens": plan.max_new_tokens}
 
 
 def needs_reward_model(method: str, config: configs.Config) -> bool:

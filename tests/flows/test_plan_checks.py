@@ -38,6 +38,22 @@ def test_a_plan_that_cannot_be_carried_out_starts_nothing(
     assert not Iteration.objects.exists()
 
 
+def test_a_plan_is_checked_with_what_a_model_of_its_size_starts_with(cast: Cast) -> None:
+    policy = cast.campaign.first_policy
+    assert policy is not None
+    policy.facts = {"parameters": 431_000}
+    policy.save()
+    plan = {
+        "method": "grpo",
+        "options": {"k": 256},
+    }  # 1,024 answers a step, but 128 of a small one
+    with pytest.raises(ValueError, match="multiple of k"):
+        pipeline.start_iteration(cast.campaign, **plan)
+    policy.facts = {"parameters": 431_000_000}
+    policy.save()
+    assert pipeline.start_iteration(cast.campaign, **plan).state == "sampling"
+
+
 def test_a_closed_campaign_starts_nothing(cast: Cast) -> None:
     cast.campaign.state = "closed"
     with pytest.raises(ValueError, match="is closed"):

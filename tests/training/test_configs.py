@@ -37,6 +37,8 @@ def test_the_authors_defaults() -> None:
         ("dpo", {"betta": 1}, "dpo has no option named 'betta'"),
         ("dpo", {"beta": -1.0}, "beta of dpo must lie between 1e-06 and 100, not -1.0"),
         ("dpo", {"beta": float("nan")}, "beta of dpo must lie between"),
+        ("grpo", {"beta": 0.0}, "With beta 0 nothing measures the KL that guard_kl limits"),
+        ("rloo", {"beta": 0.0}, "With beta 0 nothing measures the KL that guard_kl limits"),
         ("dpo", {"epochs": 1.5}, "epochs of dpo must be a whole number, not 1.5"),
         ("dpo", {"epochs": True}, "epochs of dpo must be a whole number, not True"),
         ("dpo", {"warmup": 150}, "warmup of dpo must lie between 0 and 1, not 150"),

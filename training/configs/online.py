@@ -138,6 +138,7 @@ class Grouped(Online):
 
     batch_size: int = option(512, "Answers an optimiser step, a multiple of k.", low=2, high=65536)
     k: int = option(4, "Answers sampled for every prompt.", low=2, high=1024)
+    beta: float = option(0.04, "Weight of the KL to the reference.", low=0.0, high=100.0)
 
     def __post_init__(self) -> None:
         if self.batch_size % self.k:
@@ -146,6 +147,13 @@ class Grouped(Online):
                     "The option batch_size (%(batch_size)s) must be a multiple of k (%(k)s).",
                     batch_size=self.batch_size,
                     k=self.k,
+                )
+            )
+        if not self.beta and self.guard_kl >= 0:
+            raise BadOption(
+                phrase(
+                    "With beta 0 nothing measures the KL that guard_kl limits: set guard_kl to -1 "
+                    "to train without that guard."
                 )
             )
 
@@ -158,7 +166,6 @@ class GRPOConfig(Grouped):
         1024, "Answers an optimiser step, a multiple of k.", low=2, high=65536
     )
     k: int = option(64, "Answers sampled for every prompt.", low=2, high=1024)
-    beta: float = option(0.04, "Weight of the KL to the reference.", low=0.0, high=100.0)
     unbiased_kl: bool = option(
         True, "Weigh the KL's estimate by the ratio; without it the gradient is another's."
     )
