@@ -2,7 +2,7 @@
 
     python -m training.bench_methods FOLDER [--methods ppo,dpo] [--seeds 0] [--set ppo.kl_coef=.2]
 
-For each seed: the demo policy answers training prompts four times, a simulated rater compares
+For each seed: the demo policy answers training prompts five times, a simulated rater compares
 every two different answers until there are ``--pairs`` labels, a reward model trains on them, and
 every method starts from there. Each is judged by the rater's utility without noise, against the
 policy it started from, on prompts of items that nothing was trained on. All jobs are the ones
@@ -48,7 +48,7 @@ from training.configs.registry import parse
 
 POLICY = Path(world.__file__).parent / "demo_policy"
 PARAMETERS = 431_000  # of the demo policy
-ANSWERS, TEMPERATURE, LONGEST = 4, 0.8, 64
+ANSWERS, TEMPERATURE, LONGEST = 5, 0.8, 64
 PAIRS = 1600
 NOT_POLICIES = ("reward", "regression")
 BY_REWARD = ("raft", "ppo", "ppo_ptx", "grpo", "rloo")
@@ -153,8 +153,8 @@ class Bench:
 
 
 def labelled(prompts: list[PromptRecord], pairs: int, seed: int) -> list[PreferenceRecord]:
-    """As many pairs as asked for, of four answers each that the demo policy gives; every pair is
-    judged by itself, so that what is said of four answers may contradict itself."""
+    """As many pairs as asked for, of five answers each that the demo policy gives; every pair is
+    judged by itself, so that what is said of five answers may contradict itself."""
     use_one_thread_when_asked()
     backend = LocalBackend(load_policy(POLICY), load_tokenizer(POLICY), 128)
     sampler = Sampler("policy", ANSWERS, TEMPERATURE, 1.0, LONGEST, seed)

@@ -49,6 +49,18 @@ class Stack:
         (found,) = self.rows(query, *values)
         return found
 
+    def can_be_written(self) -> bool:
+        """Whether nobody holds the database's lock for longer than a write takes."""
+        path = self.data / "concord.sqlite3"
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=2, isolation_level=None)
+        ) as database:
+            with contextlib.suppress(sqlite3.OperationalError):
+                database.execute("BEGIN IMMEDIATE")
+                database.execute("ROLLBACK")
+                return True
+        return False
+
     def job(self, role: str) -> dict[str, Any]:
         """The first job of a kind (sample, evaluate) or of a training run's role; {} if none."""
         roles = (
@@ -126,12 +138,17 @@ def another_worker(stack: Stack) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, env=first.environ(), start_new_session=True)
 
 
-def freeze(worker: psutil.Process) -> list[psutil.Process]:
-    """Stop a worker and its child in mid-motion, as a suspended machine would."""
-    frozen = [worker, *worker.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
-    return frozen
+def freeze(stack: Stack, worker: psutil.Process) -> list[psutil.Process]:
+    """Stop a worker and its child in mid-motion, as a suspended machine would. Not while it writes
+    to the database: its lock on the one file would hold all the others, which no suspended
+    machine's could, since several machines need a database server."""
+    while True:
+        frozen = [worker, *worker.children(recursive=True)]
+        for process in frozen:
+            process.suspend()
+        if stack.can_be_written():
+            return frozen
+        thaw(frozen)
 
 
 def thaw(frozen: list[psutil.Process]) -> None:
@@ -187,7 +204,7 @@ def test_killed_frozen_and_emptied_the_iteration_completes(tmp_path: Path) -> No
 
         stack.wait(lambda: stack.has("policy", 1, "checkpoints/step-[1-9]*"))
         owner = psutil.Process(int(stack.job("policy")["worker"].rpartition(":")[2]))
-        frozen = freeze(owner)
+        frozen = freeze(stack, owner)
         stack.empty_redis()
         stack.wait(lambda: stack.has("policy", 2, "metrics.jsonl"))
         lost = stored_of(stack, "policy", attempt=1)
