@@ -51,14 +51,11 @@ class Stack:
 
     def can_be_written(self) -> bool:
         """Whether nobody holds the database's lock for longer than a write takes."""
-        path = self.data / "concord.sqlite3"
-        with contextlib.closing(
-            sqlite3.connect(path, timeout=2, isolation_level=None)
-        ) as database:
-            with contextlib.suppress(sqlite3.OperationalError):
-                database.execute("BEGIN IMMEDIATE")
-                database.execute("ROLLBACK")
-                return True
+        database = sqlite3.connect(self.data / "concord.sqlite3", timeout=2, isolation_level=None)
+        with contextlib.closing(database), contextlib.suppress(sqlite3.OperationalError):
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+            return True
         return False
 
     def job(self, role: str) -> dict[str, Any]:

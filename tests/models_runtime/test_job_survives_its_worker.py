@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from models_runtime import jobs
 from models_runtime.models import Job
-from tests.models_runtime.processes import Workers, child_in, is_alive, wait_for
+from tests.models_runtime.processes import Workers, child_in, freeze, is_alive, wait_for
 
 Submit = Callable[..., Job]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,7 +75,7 @@ def test_frozen_worker_thawed_after_its_job_was_taken_changes_nothing(
     wait_for(lambda: done(job, 2))
     child = child_in(jobs.folder(job))
 
-    os.kill(worker.pid, signal.SIGSTOP)
+    freeze(worker.pid)
     # Left alone by its worker, the child lets go before the sweeper may act.
     wait_for(lambda: not is_alive(child), 6)
     wait_for(lambda: jobs.sweep() == [job.pk], 6)
@@ -99,8 +99,7 @@ def test_frozen_with_its_child_and_thawed_both_let_go(submit: Submit, workers: W
     worker = workers.start("execute", str(job.pk))
     wait_for(lambda: done(job, 2))
     child = child_in(jobs.folder(job))
-    for process in (worker.pid, child):
-        os.kill(process, signal.SIGSTOP)
+    freeze(worker.pid, child)
     wait_for(lambda: jobs.sweep() == [job.pk], 10)
     Job.objects.filter(pk=job.pk).update(config={"steps": 2})
     assert resume_here(job) == "succeeded"
