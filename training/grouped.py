@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from models_runtime.loading import load_policy
+from models_runtime.records import Demonstration
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
 from training.reward_sources import RewardSource, rewardable, source_of
 from training.rollouts import Prompts, context_of
+from training.run_guards import Watched
 from training.sampling import read_prompts
 from training.task import Task
 
@@ -17,11 +19,15 @@ Fit = Callable[..., dict[str, Any]]
 
 
 def train_grouped(task: Task, fit: Fit) -> None:
-    """fit(task, model, reference, tokenizer, prompts, source) -> the last step's metrics."""
-    learn_grouped(task, fit, source_of(task, demonstrations_of(task)))
+    """fit(task, model, reference, tokenizer, prompts, source, watched) -> the last step's
+    metrics."""
+    imitated = demonstrations_of(task)
+    learn_grouped(task, fit, source_of(task, imitated), imitated)
 
 
-def learn_grouped(task: Task, fit: Fit, source: RewardSource) -> None:
+def learn_grouped(
+    task: Task, fit: Fit, source: RewardSource, imitated: Sequence[Demonstration] = ()
+) -> None:
     """train_grouped, with the rewards of any source."""
     policy = task.job.input_path("policy")
     encoder = Encoder.of(policy, task.config)
@@ -31,6 +37,7 @@ def learn_grouped(task: Task, fit: Fit, source: RewardSource) -> None:
     longest = task.config.max_new_tokens
     prompts = Prompts(records, encoder.tokenizer, context_of(model), longest)
     reference = task.job.input_path("reference")
-    metrics = fit(task, model, reference, encoder.tokenizer, prompts, source)
+    watched = Watched.of(task, imitated, encoder)
+    metrics = fit(task, model, reference, encoder.tokenizer, prompts, source, watched)
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(records), prompts.cut)

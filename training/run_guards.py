@@ -2,28 +2,39 @@
 
 Accuracy of the reward model is no guard: a run has reached a "reward" beyond what was possible
 with no valid text left. What is watched is the distance to the reference, whether texts are valid
-and how long they are, measured on the samples of each round.
+and how long they are, measured on the samples of each round, and whether answers that people
+preferred grow less likely, which shows that what was known is being forgotten.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
+from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import Phrase, phrase
+from models_runtime.records import Demonstration
 from training.configs.online import Online
+from training.data import Encoder
 from training.reward_sources import Answer
+from training.scoring import completion_logps
+from training.task import Task
 from training.texts import repeats
 
 KL, VALID, LENGTH = "objective/kl", "guards/valid_text", "completions/mean_length"
+CHOSEN = "guards/logps_chosen"
+WATCHED = 64  # preferred answers whose log-probability is followed: a round's figure, not a test
 
 
 @dataclass
 class RunGuards:
-    """``start`` holds the first round's mean length, that growth is measured from."""
+    """``start`` holds the first round's figures that later ones are measured from."""
 
     config: Online
     start: dict[str, float] = field(default_factory=dict)
@@ -44,7 +55,9 @@ class RunGuards:
                     step=step,
                 )
             )
-        self.start.setdefault(LENGTH, figures[LENGTH])
+        for name in (LENGTH, CHOSEN):
+            if name in figures:
+                self.start.setdefault(name, figures[name])
         broken: list[str] = [
             sentence for held, sentence in self._limits(figures, step) if not held
         ]
@@ -56,6 +69,7 @@ class RunGuards:
         c = self.config
         kl, valid = figures.get(KL, 0.0), figures[VALID]
         growth = figures[LENGTH] / max(1e-9, self.start[LENGTH])
+        fallen = self.start[CHOSEN] - figures[CHOSEN] if CHOSEN in figures else 0.0
         return [
             (
                 c.guard_kl < 0 or kl <= c.guard_kl,
@@ -87,7 +101,42 @@ class RunGuards:
                     limit=f"{c.guard_length_growth:.2f}",
                 ),
             ),
+            (
+                c.guard_chosen < 0 or fallen <= c.guard_chosen,
+                phrase(
+                    "At step %(step)s a guard found preferred answers less likely than at first, "
+                    "by %(fallen)s nats a token; at most %(limit)s is allowed.",
+                    step=step,
+                    fallen=f"{fallen:.2f}",
+                    limit=f"{c.guard_chosen:.2f}",
+                ),
+            ),
         ]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Answers that somebody wrote or preferred, to see whether a policy forgets them."""
+
+    rows: list[Encoded]
+
+    @classmethod
+    def of(cls, task: Task, answers: Sequence[Demonstration], encoder: Encoder) -> Watched:
+        """Some of those that the run may train on, drawn by its seed; none: nothing is watched."""
+        kept = [row for row in answers if task.selection.keeps(row)]
+        drawn = random.Random(f"{task.seed}/watched").sample(kept, min(WATCHED, len(kept)))
+        rows = [encoder.encode(row.messages, row.completion) for row in drawn]
+        return cls([row for row in rows if row is not None])
+
+    @torch.no_grad()
+    def figures(self, model: torch.nn.Module) -> dict[str, float]:
+        """Mean log-probability of their tokens, nats."""
+        if not self.rows:
+            return {}
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            total = completion_logps(model, self.rows).sum().item()
+        return {CHOSEN: total / sum(sum(row.completion_mask) for row in self.rows)}
 
 
 def text_figures(answers: Sequence[Answer]) -> dict[str, float]:

@@ -11,9 +11,9 @@ from models_runtime.jobdir import BadInput
 from tests.training import tiny
 from training.configs import BadOption, parse
 from training.reward_sources import Answer
-from training.run_guards import KL, LENGTH, VALID, RunGuards, text_figures
+from training.run_guards import CHOSEN, KL, LENGTH, VALID, RunGuards, text_figures
 
-SOUND = {KL: 1.0, VALID: 1.0, LENGTH: 10.0}
+SOUND = {KL: 1.0, VALID: 1.0, LENGTH: 10.0, CHOSEN: -0.5}
 SMALL = {"reward": "length", "max_new_tokens": 6, "rounds": 2, "rollouts": 4, "batch_size": 4}
 
 
@@ -27,6 +27,7 @@ def guards(**options: Any) -> RunGuards:
         ({KL: 26.0}, "the policy 26.0 nats an answer from its reference; at most 25.0"),
         ({VALID: 0.5}, "50.0 % of the samples to be valid text; at least 80.0 % must be"),
         ({LENGTH: 21.0}, "answers 2.10 times as long as at first; at most 2.00 is allowed"),
+        ({CHOSEN: -1.75}, "less likely than at first, by 1.25 nats a token; at most 1.00 is"),
     ],
 )
 def test_beyond_a_limit_the_run_stops_and_says_why(figures: dict[str, float], words: str) -> None:
@@ -44,9 +45,17 @@ def test_a_guard_that_warns_lets_it_go_on() -> None:
 
 
 def test_a_negative_limit_is_none() -> None:
-    watch = guards(guard_kl=-1.0, guard_valid_text=-1.0, guard_length_growth=-1.0)
+    watch = guards(
+        guard_kl=-1.0, guard_valid_text=-1.0, guard_length_growth=-1.0, guard_chosen=-1.0
+    )
     watch.check(SOUND, 0)
-    assert watch.check({KL: 1e9, VALID: 0.0, LENGTH: 1e9}, 1) == []
+    assert watch.check({KL: 1e9, VALID: 0.0, LENGTH: 1e9, CHOSEN: -1e9}, 1) == []
+
+
+def test_where_no_answer_was_preferred_none_can_fall() -> None:
+    watch = guards()
+    without = {name: value for name, value in SOUND.items() if name != CHOSEN}
+    assert watch.check(without, 0) == watch.check(without, 1) == []
 
 
 @pytest.mark.parametrize("guard", ["stop", "warn"])
@@ -73,6 +82,16 @@ def test_a_run_that_a_guard_stops_leaves_no_policy(tmp_path: Path, method: str) 
     with pytest.raises(BadInput, match="a guard found .* to be valid text"):
         trained(tmp_path, method, **given, guard_valid_text=1.0)
     assert not (tmp_path / "job" / "attempt-1" / "output").exists()
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("method", ["ppo", "rloo", "grpo"])
+def test_how_likely_preferred_answers_are_is_followed(tmp_path: Path, method: str) -> None:
+    given = SMALL if method == "ppo" else {"reward": "length", "batch_size": 8, "k": 4}
+    folder = trained(tmp_path, method, **given, guard="warn", guard_valid_text=-1.0)
+    followed = [row[CHOSEN] for row in tiny.metrics_of(folder) if CHOSEN in row]
+    assert len(followed) > 1
+    assert all(value < 0 for value in followed)
 
 
 @pytest.mark.training

@@ -54,6 +54,13 @@ class Online(Optimisation):
     guard_length_growth: float = option(
         2.0, "Longest mean length, as a multiple of the first; negative: none.", low=-1.0, high=1e3
     )
+    guard_chosen: float = option(
+        1.0,
+        "Farthest that a token of the snapshot's preferred answers may fall in log-probability, "
+        "nats on average: what was known is being forgotten; negative: none.",
+        low=-1.0,
+        high=1e3,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

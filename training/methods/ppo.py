@@ -50,7 +50,7 @@ from training.rollouts import (
     draw,
 )
 from training.rounds import Rounds, column
-from training.run_guards import RunGuards, said_of, text_figures
+from training.run_guards import RunGuards, Watched, said_of, text_figures
 from training.sampling import read_prompts
 from training.scoring import completion_logps
 from training.task import Task
@@ -76,7 +76,8 @@ def learn(task: Task, source: RewardSource, imitated: Sequence[Demonstration]) -
     texts = pretraining_rows(task, imitated, encoder)
     model = ActorCritic(load_policy(policy, for_training=True), _trunk(task, policy)).eval()
     reference = load_policy(task.job.input_path("reference"), for_training=True)
-    collector = Collector(task, model, reference, encoder, prompts, source)
+    watched = Watched.of(task, imitated, encoder)
+    collector = Collector(task, model, reference, encoder, prompts, source, watched)
     last = PPO(task, model, collector, texts).run()
     task.publish_model(model.policy, encoder.tokenizer)
     metrics = {"train": last, **said_of(collector.warnings)}
@@ -126,8 +127,10 @@ class Collector:
         encoder: Encoder,
         prompts: Sequence[PromptRecord],
         source: RewardSource,
+        watched: Watched,
     ) -> None:
         self.job = task.job
+        self.watched = watched
         self.seed = task.seed
         self.config: PPOConfig = task.config
         self.model = model
@@ -166,7 +169,8 @@ class Collector:
         scores = self._scores(answers)
         logps, values, ref_logps = self._per_token(rows)
         credited, figures = self._credited(logps, values, ref_logps, scores)
-        figures |= {**text_figures(answers), "objective/kl_coef": self.controller.value}
+        figures |= {**text_figures(answers), **self.watched.figures(self.model.policy)}
+        figures["objective/kl_coef"] = self.controller.value
         said = self.guards.check(figures, number * self.steps_a_round)
         self.warnings += map(str, said)  # plain texts: a checkpoint is read with weights_only
         self.controller.update(figures["objective/kl"], len(rows))

@@ -30,7 +30,16 @@ from models_runtime.records import Message, Sampler
 from training.configs.online import Grouped, GRPOConfig, RLOOConfig
 from training.reward_sources import Answer, RewardSource, refuse_other_than_numbers
 from training.rollouts import Prompts, backend_of, draw
-from training.run_guards import KL, LENGTH, VALID, RunGuards, said_of, text_figures
+from training.run_guards import (
+    CHOSEN,
+    KL,
+    LENGTH,
+    VALID,
+    RunGuards,
+    Watched,
+    said_of,
+    text_figures,
+)
 from training.task import Task
 from training.trl_adapter.base import OurTrainer, Relay, arguments, fit
 
@@ -40,8 +49,12 @@ WALL_CLOCK = "step_time"  # would make two equal runs differ
 class Drawing:
     """What a batch is asked, what was answered, and what that earned."""
 
-    def __init__(self, task: Task, prompts: Prompts, source: RewardSource) -> None:
+    def __init__(
+        self, task: Task, prompts: Prompts, source: RewardSource, watched: Watched
+    ) -> None:
         self.config: Grouped = task.config
+        self.watched = watched
+        self.figures: dict[str, float] = {}
         self.prompts = prompts
         self.source = source
         c = self.config
@@ -56,12 +69,14 @@ class Drawing:
 
     def draw(self, backend: LocalBackend, step: int) -> list[list[int]]:
         """Token ids of an answer to each of the prompts that were encoded last."""
+        self.figures = self.watched.figures(backend.model)
         rows, self.answers = draw(_goes_on, backend, self.prompts, self.asked, self.sampler, step)
         return [row.ids[row.prompt_length :] for row in rows]
 
     def reward(self, log_metric: Callable[[str, float], None], **_: Any) -> list[float]:
         """Of the answers drawn last: the source's, less the penalty of those that did not end."""
-        log_metric(VALID, text_figures(self.answers)[VALID])
+        for name, value in {VALID: text_figures(self.answers)[VALID], **self.figures}.items():
+            log_metric(name, value)
         scores = self.source.scores(self.answers)
         refuse_other_than_numbers(scores)
         penalty = self.config.missing_eos_penalty
@@ -139,7 +154,7 @@ def _figures(logs: dict[str, Any]) -> dict[str, float]:
     """What the guards look at. The library's ``kl`` is a token's, the budget an answer's."""
     kl = float(logs.get("kl", 0.0)) * float(logs[LENGTH])
     finite: dict[str, float] = {
-        name: float(logs[name]) for name in ("loss", "grad_norm") if name in logs
+        name: float(logs[name]) for name in ("loss", "grad_norm", CHOSEN) if name in logs
     }
     return {KL: kl, VALID: float(logs[VALID]), LENGTH: float(logs[LENGTH]), **finite}
 
@@ -151,6 +166,7 @@ def fit_rloo(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Prompts,
     source: RewardSource,
+    watched: Watched,
 ) -> dict[str, Any]:
     """Train model by leave-one-out REINFORCE; the last step's metrics."""
     config: RLOOConfig = task.config
@@ -159,7 +175,7 @@ def fit_rloo(
         beta=config.beta,
         normalize_advantages=config.standardise,
     )
-    return _fit(_RLOO, args, task, model, reference, tokenizer, prompts, source)
+    return _fit(_RLOO, args, task, model, reference, tokenizer, prompts, source, watched)
 
 
 def fit_grpo(
@@ -169,6 +185,7 @@ def fit_grpo(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Prompts,
     source: RewardSource,
+    watched: Watched,
 ) -> dict[str, Any]:
     """Train model by group-relative policy optimisation; the last step's metrics."""
     config: GRPOConfig = task.config
@@ -179,7 +196,7 @@ def fit_grpo(
         scale_rewards=config.standardise,
         loss_type=config.loss,
     )
-    return _fit(_GRPO, args, task, model, reference, tokenizer, prompts, source)
+    return _fit(_GRPO, args, task, model, reference, tokenizer, prompts, source, watched)
 
 
 def _shared(task: Task) -> dict[str, Any]:
@@ -204,10 +221,11 @@ def _fit(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Prompts,
     source: RewardSource,
+    watched: Watched,
 ) -> dict[str, Any]:
     """The trainer takes no reference but loads the one that the model's config names."""
     relay = _GuardedRelay(task.job, RunGuards(task.config))
-    drawing = Drawing(task, prompts, source)
+    drawing = Drawing(task, prompts, source, watched)
 
     def reward(**given: Any) -> list[float]:
         return drawing.reward(**given)
