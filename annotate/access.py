@@ -92,16 +92,19 @@ def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
     """One's own card, in a project where one still rates. A talk's pair is no card."""
     rows = Assignment.objects.select_related(
         "comparison", "campaign__question", "campaign__guideline"
-    ).filter(
+    ).defer("campaign__guideline__markdown")
+    assignment = get_object_or_404(
+        rows,
+        public_id=public_id,
         rater=user,
-        comparison__conversation=None,
-        campaign__question__isnull=False,
         campaign__project__memberships__user=user,
         campaign__project__memberships__role="rater",
     )
-    rows = rows.exclude(campaign__state="draft").defer("campaign__guideline__markdown")
-    assignment = get_object_or_404(rows, public_id=public_id)
-    assignment.rater, assignment.comparison.campaign = user, assignment.campaign
+    campaign, comparison = assignment.campaign, assignment.comparison
+    # Looked at here: every answer passes, and in SQL these cost it a tenth more to write.
+    if comparison.conversation_id or not campaign.question_id or campaign.state == "draft":
+        raise Http404
+    assignment.rater, comparison.campaign = user, campaign
     return assignment
 
 
