@@ -110,7 +110,9 @@ def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
 
 def conversation_for_rater(user: User, public_id: UUID) -> Conversation:
     """One's own talk with a live model, in a project where one still rates."""
-    rows = Conversation.objects.select_related("question", "campaign__question", "rater")
+    rows = Conversation.objects.select_related(
+        "question", "campaign__question", "campaign__guideline", "rater"
+    )
     own = rows.filter(rater=user, campaign__in=campaigns_for_rater(user))
     return get_object_or_404(own, public_id=public_id)
 

@@ -39,6 +39,11 @@ class SignInForm(AuthenticationForm):
     }
 
 
+def _number(version: str) -> int | None:
+    """Of "v7"."""
+    return int(version[1:]) if version else None
+
+
 class RequestForm(forms.Form):
     """A form that a script or one button sends: its errors are one sentence."""
 
@@ -56,6 +61,12 @@ class AnswerForm(RequestForm):
     told = forms.RegexField(r"^v[0-9]{1,6}$", required=False)
     active_ms = forms.IntegerField(min_value=0, max_value=24 * 3600 * 1000, required=False)
     layout = forms.RegexField(r"^[a-z_]+/[a-z]+\Z", max_length=30, required=False)
+
+    def clean_asked(self) -> int | None:
+        return _number(self.cleaned_data["asked"])
+
+    def clean_told(self) -> int | None:
+        return _number(self.cleaned_data["told"])
 
 
 class SayForm(RequestForm):

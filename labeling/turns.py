@@ -38,6 +38,7 @@ from labeling.models import (
     Completion,
     Conversation,
     Flag,
+    GuidelineVersion,
     Label,
     Prompt,
     PromptSet,
@@ -92,6 +93,7 @@ def judge(
     talk: Conversation,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
+    guideline: GuidelineVersion | None = None,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
@@ -106,6 +108,7 @@ def judge(
         "parts": parts,
         "idempotency_key": idempotency_key,
         "question": talk.question,
+        "guideline": guideline,
         "active_ms": active_ms,
         "layout": layout,
         "now": now,
@@ -131,12 +134,14 @@ def rate(
     talk: Conversation,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
+    guideline: GuidelineVersion | None = None,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
 ) -> Label:
     """Rate a red team's session as a whole, which ends it. The first reply that was continued
-    stands for the transcript. Raises NotNow, and what labels.record_label raises."""
+    stands for the transcript; ``guideline`` as in judge. Raises NotNow, and what
+    labels.record_label raises."""
     now = now or timezone.now()
     with transaction.atomic():
         held = held_for_change(talk)
@@ -148,6 +153,7 @@ def rate(
             parts=parts,
             idempotency_key=idempotency_key,
             question=held.question,
+            guideline=guideline,
             active_ms=active_ms,
             layout=layout,
             now=now,

@@ -1,4 +1,4 @@
-"""What a card asked and told its rater: the versions that its label is recorded under.
+"""What a card or a talk asked and told its rater: the versions that its label is recorded under.
 
 A card may wait in a browser while a lead revises the question or the guidelines. Its answer names
 the versions that it showed, and those are the label's: who reads the label later reads what the
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from labeling.models import Assignment, GuidelineVersion, QuestionVersion
+from labeling.models import Assignment, Conversation, GuidelineVersion, QuestionVersion
 from labeling.questions import InvalidAnswer
 from models_runtime.phrases import phrase
 
@@ -36,6 +36,13 @@ def shown_on(card: Assignment, *, asked: int | None, told: int | None) -> Wordin
         raise InvalidAnswer(phrase("This campaign asks no question yet."))
     guideline = campaign.guideline and _version(campaign.guideline, told, since)
     return Wording(_version(campaign.question, asked, since), guideline)
+
+
+def told_in(talk: Conversation, number: int | None) -> GuidelineVersion | None:
+    """The guidelines of this number, that its page led to; the newest where it names none. Its
+    question is the talk's own as long as it lasts. Raises InvalidAnswer as shown_on does."""
+    newest = talk.campaign.guideline
+    return newest and _version(newest, number, talk.created_at)
 
 
 def _version(newest: Version, number: int | None, since: datetime) -> Version:

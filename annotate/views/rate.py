@@ -290,8 +290,7 @@ def _answer(
     assignment: Assignment, said: dict[str, Any], posted: dict[str, str]
 ) -> dict[str, Any]:
     """What is to be recorded, under what the card asked and told. Raises InvalidAnswer."""
-    asked, told = (_number(said[name]) for name in ("asked", "told"))
-    shown = wording.shown_on(assignment, asked=asked, told=told)
+    shown = wording.shown_on(assignment, asked=said["asked"], told=said["told"])
     return {
         "assignment": assignment,
         "question": shown.question,
@@ -299,11 +298,6 @@ def _answer(
         "parts": cards.answer_of(shown.question, posted),
         **{name: said[name] for name in ("idempotency_key", "active_ms", "layout")},
     }
-
-
-def _number(version: str) -> int | None:
-    """Of "v7"."""
-    return int(version[1:]) if version else None
 
 
 def flags_of(assignment: Assignment | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, LeaveForm, SayForm
 from annotate.views import wants_fragment
 from annotate.views.rate import flags_of, why_nothing
-from labeling import boundaries, conversations, flags, turns
+from labeling import boundaries, conversations, flags, turns, wording
 from labeling.conversations import NotNow
 from labeling.labels import IdempotencyConflict, NotOpen
 from labeling.models import Conversation
@@ -193,13 +193,18 @@ def _answer(
     form = AnswerForm(request.POST)
     if not form.is_valid() or held.question is None:
         return _show(request, held, form.sentence(), 400)
+    told = form.cleaned_data["told"]
     sent = {
         "parts": cards.answer_of(held.question, request.POST.dict()),
         "idempotency_key": form.cleaned_data["idempotency_key"],
         "active_ms": form.cleaned_data["active_ms"],
         "layout": form.cleaned_data["layout"],
     }
-    return _act(request, held, lambda: service(talk=held, **sent))
+
+    def store() -> None:
+        service(talk=held, guideline=wording.told_in(held, told), **sent)
+
+    return _act(request, held, store)
 
 
 def _act(
