@@ -76,7 +76,7 @@ class RunRow:
 def candidates(iteration: Iteration) -> list[Candidate]:
     """Finished evaluations, the newest first."""
     rows = iteration.evaluations.select_related("checkpoint", "run", "job").order_by("-id")
-    return [_candidate(row) for row in rows if row.result]
+    return [candidate(row) for row in rows if row.result]
 
 
 def ranked(iteration: Iteration, found: list[Candidate]) -> list[Candidate]:
@@ -183,13 +183,15 @@ def ancestry(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     line: list[dict[str, Any]] = []
     one: Checkpoint | None = checkpoint
     while one is not None:
-        run = one.made_by.select_related("snapshot", "iteration__campaign", "job").first()
+        related = ("snapshot__campaign", "campaign", "iteration__campaign", "job")
+        run = one.made_by.select_related(*related).first()
         line.append({"checkpoint": one, "run": run, "snapshot": run.snapshot if run else None})
         one = one.parent
     return line
 
 
-def _candidate(evaluation: Evaluation) -> Candidate:
+def candidate(evaluation: Evaluation) -> Candidate:
+    """A finished evaluation as what it judged."""
     result = evaluation.result
     against, policies = result.get("against", {}), result.get("policies", {})
     one = Candidate(

@@ -240,6 +240,12 @@ TALK_MODELS = env.int("CONCORD_TALK_MODELS", 2)
 # A live model that says nothing for so many seconds is given up.
 TALK_SILENCE_SECONDS = env.int("CONCORD_TALK_SILENCE", 60)
 
+# What a model card's energy and CO2 are reckoned with: watts of a busy CPU core and of an
+# accelerator, and grams of CO2 equivalent a kilowatt-hour (475: the world's mean, IEA 2019).
+CPU_WATTS = env.int("CONCORD_CPU_WATTS", 10)
+DEVICE_WATTS = env.int("CONCORD_DEVICE_WATTS", 400)
+GRAMS_PER_KWH = env.int("CONCORD_GRAMS_PER_KWH", 475)
+
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True

@@ -147,6 +147,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<int:pk>/<act:verb>/", research.job_act, name="job-act"),
     path("checkpoints/", research.checkpoint_list, name="checkpoints"),
     path("checkpoints/<int:pk>/", research.checkpoint, name="checkpoint"),
+    path("checkpoints/<int:pk>/README.md", research.checkpoint_card, name="checkpoint-card"),
     path("snapshots/<int:pk>/", research.snapshot, name="snapshot"),
     path("snapshots/<int:pk>/<str:name>", downloads.snapshot_file, name="snapshot-file"),
 ]

@@ -13,15 +13,16 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access, evidence, job_bars, language, omissions
+from annotate import access, evidence, job_bars, language, model_card, omissions
 from annotate.access import SignedInRequest
 from annotate.forms import PromoteForm, run_form
 from annotate.method_titles import ABOUT, METHOD_TITLES, TUNERS
-from labeling import iterations
+from labeling import iterations, rendering
 from labeling.models import Completion, Iteration, Label, Prompt
 from models_runtime import attempts, jobs
 from models_runtime.models import Checkpoint, Job
@@ -238,8 +239,22 @@ def checkpoint(request: SignedInRequest, pk: int) -> HttpResponse:
         "promotions": row.promotions.select_related("campaign", "by").order_by("-id"),
         "facts": sorted(_flat(row.facts).items()),
         "files": sorted(row.manifest.items()),
+        "card": rendering.render(model_card.of(row).body),
     }
     return render(request, "research/checkpoint.html", context)
+
+
+@never_cache
+@require_safe
+@access.signed_in
+def checkpoint_card(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The model card as README.md, in English: it goes with the weights, to whoever reads it."""
+    row = access.checkpoint_for_staff(request.user, pk)
+    with translation.override("en-gb"):
+        text = model_card.of(row).text
+    response = HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="README.md"'
+    return response
 
 
 @never_cache

@@ -96,6 +96,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "job-act": (POST, RESEARCHER),
     "checkpoints": (SAFE, ANY_STAFF),
     "checkpoint": (SAFE, STAFF),
+    "checkpoint-card": (SAFE, STAFF),
     "snapshot": (SAFE, STAFF),
     "snapshot-file": (SAFE, STAFF),
 }
@@ -160,7 +161,7 @@ def addresses(cast: Cast) -> dict[str, str]:
         "new-run": {**one, "method": "dpo"},
         "rows": {**one, "kind": "labels"},
         "job-act": {"pk": job.pk, "verb": "stop"},
-        "checkpoint": {"pk": cast.campaign.first_policy_id},
+        **dict.fromkeys(("checkpoint", "checkpoint-card"), {"pk": cast.campaign.first_policy_id}),
         "snapshot": {"pk": snapshot.pk},
         "snapshot-file": {"pk": snapshot.pk, "name": "labels.jsonl"},
     }
