@@ -18,7 +18,7 @@ from itertools import chain, groupby
 from django.utils import timezone
 
 from annotate.cards import Part, answer_of, said_html
-from labeling import boundaries, conversations, questions, rendering
+from labeling import boundaries, conversations, questions, rendering, written
 from labeling.conversations import Speaker, Stage
 from labeling.models import (
     Assignment,
@@ -230,15 +230,24 @@ def _parts(
     ids = [0] if now_at == "rating" else list(judgement.order if judgement else [])
     texts = judgement.completions if judgement and questions.needs_texts(question.parts) else {}
     shown = Shown(ids, texts={pk: row.text for pk, row in texts.items()})
-    given = answer_of(question, refused)
+    given = _given(question, None if now_at == "rating" else judgement, refused)
     found = []
     for key, config in question.parts.items():
         module = questions.load(config["type"])
         asked = module.asked(config, shown) if hasattr(module, "asked") else len(ids) == 2
         if asked:
             controls = module.controls(config, shown)
-            found.append(Part(key, config["type"], config, controls, given[key]))
+            found.append(Part(key, config["type"], config, controls, given.get(key, {})))
     return found
+
+
+def _given(
+    question: QuestionVersion, judgement: Assignment | None, refused: dict[str, str]
+) -> dict[str, dict[str, str]]:
+    """What was refused just now, else what was said of this pair before it was taken back."""
+    if refused or judgement is None:
+        return answer_of(question, refused)
+    return written.given(judgement, question)
 
 
 def _is_instant(parts: list[Part]) -> bool:

@@ -28,6 +28,7 @@ from labeling.models import (
     Label,
     Prompt,
     PromptSet,
+    QuestionVersion,
     RaterText,
     Turn,
     User,
@@ -45,9 +46,12 @@ def texts_of(assignment: Assignment) -> Callable[[], dict[int, str]]:
     return lambda: dict(rows.values_list("pk", "text"))
 
 
-def given(assignment: Assignment) -> dict[str, dict[str, str]]:
+def given(
+    assignment: Assignment, question: QuestionVersion | None = None
+) -> dict[str, dict[str, str]]:
     """An answer that was taken back, by KEY and by the field it stood in, as the form posts it:
-    nobody says, or writes, the same twice."""
+    nobody says, or writes, the same twice. ``question`` is what is asked now, where it is not the
+    campaign's newest: a talk's stays the one that it began with."""
     if assignment.submitted_at is None:  # never answered: nothing to look for
         return {}
     answers = Label.objects.filter(assignment=assignment, kind="answer")
@@ -56,7 +60,8 @@ def given(assignment: Assignment) -> dict[str, dict[str, str]]:
         return {}
     found: dict[str, dict[str, str]] = {}
     # Where the question changed, ticks answer another one: only what was typed comes back.
-    if answer.question_version_id == assignment.comparison.campaign.question_id:
+    asked = question.pk if question else assignment.comparison.campaign.question_id
+    if answer.question_version_id == asked:
         parts = answer.question_version.parts
         found = questions.given(parts, answer.answer, assignment.order)
     for row in RaterText.objects.filter(label=answer, erased_at=None):

@@ -1,10 +1,11 @@
 // A talk with live models. Without this file every form is sent by the browser; with it nothing
-// typed is lost to a bad network: a message is kept here until the server has acknowledged it,
-// and sent again with its key, which makes a repeated request the same one.
+// typed is lost to a bad network: what a form says is sent again with its key, which makes a
+// repeated request the same one, and kept (talk/drafts.js) until the server has acknowledged it.
 
 import { keysOf } from "./keys.js";
 import { parse } from "./markup.js";
 import * as diff from "./rate/diff.js";
+import * as drafts from "./talk/drafts.js";
 
 const spoken = document.getElementById("spoken");
 const saved = document.getElementById("saved");
@@ -12,31 +13,6 @@ const talk = () => document.getElementById("talk");
 const message = () => document.getElementById("message");
 const RETRY_MS = 2000;
 const MOST_REFUSED = 5; // answers of a server in trouble; a missing network is waited for
-
-/* ---- drafts ---- */
-
-const slot = () => `concord-talk/${talk().dataset.talk}/${talk().dataset.turn}`;
-const keep = () => {
-  try {
-    localStorage.setItem(slot(), message().value);
-  } catch {
-    // A browser that keeps nothing loses a draft with its tab, and nothing else.
-  }
-};
-const restore = () => {
-  try {
-    if (message() && !message().value) message().value = localStorage.getItem(slot()) || "";
-  } catch {
-    // Where nothing is kept there is no draft.
-  }
-};
-const forget = (key) => {
-  try {
-    localStorage.removeItem(key);
-  } catch {
-    // Likewise.
-  }
-};
 
 /* ---- sending ---- */
 
@@ -61,7 +37,7 @@ const submit = async (form, button) => {
   if (busy) return;
   if (form.id === "judge" && (isVeiled() || unread.size)) return nudge();
   busy = true;
-  const draft = form.id === "say" ? slot() : "";
+  const draft = drafts.placeOf(form);
   const fields = new FormData(form, button);
   if (form.id === "judge") {
     fields.set("active_ms", String(Math.round(activeMs)));
@@ -77,7 +53,7 @@ const submit = async (form, button) => {
   busy = false;
   if (response.status === 401) return signIn();
   if (response.status === 403 || response.status === 404) return location.reload();
-  if (response.ok && draft) forget(draft);
+  if (response.ok) drafts.forget(draft);
   place(await response.text());
   tell("saved");
 };
@@ -122,6 +98,7 @@ const place = (html) => {
   arrive(before);
 };
 
+const restore = () => talk().querySelectorAll("form[data-draft]").forEach(drafts.restore);
 let stage = talk().dataset.stage;
 const arrive = (before) => {
   stage = talk().dataset.stage;
@@ -269,10 +246,12 @@ document.addEventListener("click", (event) => {
   const starter = event.target.closest("[data-starter]");
   if (!starter || !message()) return;
   message().value = starter.dataset.starter;
-  keep();
+  drafts.keep(message().form);
   message().focus();
 });
-document.addEventListener("input", (event) => event.target === message() && keep());
+document.addEventListener("input", ({ target }) => {
+  if (target.form?.matches("#talk [data-draft]")) drafts.keep(target.form);
+});
 
 const keys = keysOf(spoken);
 const WRITES = "textarea, select, input:not([type=radio], [type=checkbox])";
