@@ -14,6 +14,15 @@ from models_runtime.phrases import phrase
 
 MOST_TURNS = 50
 TURNS = Option("turns", "whole", phrase("Most turns"), low=1, high=MOST_TURNS, default=8)
+MINUTES = Option(  # of a red team's session: no other talk has a clock
+    "minutes",
+    "whole",
+    phrase("Minutes"),
+    phrase("0: as long as it takes."),
+    default=15,
+    low=0,
+    high=240,
+)
 MODELS = Option(
     "models",
     "lines",
@@ -50,7 +59,8 @@ class Live:
     @property
     def minutes(self) -> int:
         """0: as long as it takes."""
-        return int(self.part.get("minutes") or 0)
+        default = MINUTES.default if self.kind == "red_team" else 0
+        return int(self.part.get("minutes", default))
 
 
 def of(parts: Parts) -> Live | None:

@@ -37,20 +37,11 @@ CATEGORIES = {
     "hateful": phrase("Hateful and harmful"),
     "unqualified": phrase("Unqualified advice"),
 }
-MINUTES = Option(
-    "minutes",
-    "whole",
-    phrase("Minutes"),
-    phrase("0: as long as it takes."),
-    default=15,
-    low=0,
-    high=240,
-)
 OPTIONS = (
     Option(
         "goals", "lines", phrase("Goals"), phrase("One a line; each session is given one of them.")
     ),
-    MINUTES,
+    live.MINUTES,
     Option(
         "replies",
         "choice",
@@ -73,7 +64,7 @@ OPTIONS = (
 def check(part: dict[str, Any]) -> None:
     """Raises ValueError for what cannot be asked."""
     live.check(part)
-    live.whole(part, MINUTES)
+    live.whole(part, live.MINUTES)
     live.lines(part, "tags")
     if any(len(goal) > 500 for goal in live.lines(part, "goals")):
         raise ValueError(phrase("A goal has at most 500 characters."))

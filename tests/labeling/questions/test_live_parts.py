@@ -125,3 +125,18 @@ def test_a_form_that_nobody_could_answer_is_refused(parts: Any, sentence: str) -
 @pytest.mark.parametrize("name", [name for name in PRESETS if live.of(PRESETS[name].parts)])
 def test_the_presets_of_talks_can_be_answered(name: str) -> None:
     combining.check(PRESETS[name].parts, PRESETS[name].completions)
+
+
+@pytest.mark.parametrize(("said", "minutes"), [({}, 15), ({"minutes": 0}, 0), ({"minutes": 7}, 7)])
+def test_a_session_takes_a_quarter_of_an_hour_unless_it_is_said_otherwise(
+    said: dict[str, int], minutes: int
+) -> None:
+    form = live.of({"session": {"type": "red_team", **said}})
+    assert form is not None
+    assert form.minutes == minutes
+
+
+def test_no_other_talk_has_a_clock() -> None:
+    form = live.of({"talk": {"type": "conversation"}})
+    assert form is not None
+    assert form.minutes == 0
