@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 ACTION = re.compile(r'action="(/answers/[0-9a-f-]+/)" id="judge"')
 STEP = re.compile(r'class="step [a-z ]+" name="([a-z_]+-choice)" value="([^"]+)"')
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-ASKED = re.compile(r'name="asked" value="([^"]+)"')
+VERSION = re.compile(r'name="(asked|told)" value="([^"]+)"')
 REASON = re.compile(r'name="reason" value="([a-z_]+)"')
 
 
@@ -30,7 +30,7 @@ class Card:
     action: str  # where its answer goes
     steps: list[tuple[str, str]]  # (name, value) of every button of the judgement bar
     reasons: list[str]  # for skipping
-    asked: str  # which version of the question
+    versions: dict[str, str]  # of the question (asked) and the guidelines (told)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class HttpRater:
         return self._send("GET", self._here, fragment=True)
 
     def answer(self, card: Card, step: tuple[str, str], key: uuid.UUID) -> Reply:
-        fields = {step[0]: step[1], "idempotency_key": str(key), "asked": card.asked}
+        fields = {step[0]: step[1], "idempotency_key": str(key), **card.versions}
         fields |= {"active_ms": "1500", "layout": "side_by_side/l"}
         return self._send("POST", card.action, fields, fragment=True)
 
@@ -134,5 +134,4 @@ class HttpRater:
         if action is None:
             return None
         steps = [(name, html.unescape(value)) for name, value in STEP.findall(text)]
-        asked = ASKED.search(text)
-        return Card(action[1], steps, REASON.findall(text), asked[1] if asked else "")
+        return Card(action[1], steps, REASON.findall(text), dict(VERSION.findall(text)))
