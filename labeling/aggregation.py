@@ -76,6 +76,22 @@ def decide(judged: Judged, sources: Sequence[str] = SOURCES) -> Verdict:
     )
 
 
+def agreeing(voters: Iterable[Answer], verdict: Verdict) -> float:
+    """The share, 0 to 1, of what the voters say of the verdict's decided pairs that is what the
+    verdict says: of two votes to one, 2/3. 1 where nothing is decided."""
+    votes = _count(voters)
+    agreed = said = 0
+    for stated in verdict.preferences:
+        found = votes[_pair(stated.chosen, stated.rejected)]
+        agreed += len(found.strengths[stated.chosen])
+        said += found.total
+    for tie in verdict.ties:
+        found = votes[_pair(*tie)]
+        agreed += found.ties
+        said += found.total
+    return agreed / said if said else 1.0
+
+
 def voting(answers: Iterable[Answer], sources: Sequence[str] = SOURCES) -> list[Answer]:
     """The answers that have a vote: counted, no hidden repeat, people before all others."""
     able = [a for a in answers if a.counted and a.occasion == 0 and a.source in sources]

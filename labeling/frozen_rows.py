@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 from labeling import questions
-from labeling.aggregation import Verdict, source_of, voting
+from labeling.aggregation import Verdict, agreeing, source_of, voting
 from labeling.exports import kto, sft
 from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion
 from models_runtime.records import (
@@ -22,6 +22,7 @@ from models_runtime.records import (
 
 def preference(row: Judged, verdict: Verdict) -> PreferenceRecord:
     """Its line in preferences.jsonl, as the verdict on it has it."""
+    voters = voting(row.answers)
     return PreferenceRecord(
         comparison_id=row.comparison,
         prompt_id=row.prompt,
@@ -35,7 +36,30 @@ def preference(row: Judged, verdict: Verdict) -> PreferenceRecord:
         ties=verdict.ties,
         labels=verdict.labels,
         source=verdict.source,
+        agreement=agreeing(voters, verdict),
+        **_filtered_by(row, voters),
     )
+
+
+def _filtered_by(row: Judged, answers: Iterable[Answer]) -> dict[str, Any]:
+    """What a run's filters read of the answers that a line is made of. Tags are the prompt's and
+    the campaign's own words that raters chose (of a red team, of Llama 2's safety bins), never
+    what a rater typed."""
+    given = list(answers)
+    parts = [part for answer in given for part in answer.answer.get("parts", {}).values()]
+    chosen = {tag for part in parts for tag in _chosen_tags(part)}
+    return {
+        "category": row.category,
+        "tags": sorted({*row.tags, *chosen}),
+        "labelled_at": max((answer.created_at for answer in given), default=""),
+        "raters": sorted({answer.rater for answer in given}),
+    }
+
+
+def _chosen_tags(part: Mapping[str, Any]) -> list[str]:
+    if part.get("type") == "red_team":
+        return [*part.get("tags", []), *part.get("categories", [])]
+    return [part["bin"]] if part.get("type") == "safety_bin" else []
 
 
 def demonstrations(row: Judged, counts: Counter[str]) -> Iterator[Demonstration]:
@@ -46,6 +70,7 @@ def demonstrations(row: Judged, counts: Counter[str]) -> Iterator[Demonstration]
     chosen = sft.Options(sources=("person",) if people else SOURCES)
     compared = any(answer.preferences or answer.ties for answer in row.answers)
     left_out: Counter[str] = Counter()
+    by_label = {answer.label: answer for answer in row.answers}
     for found in sft.rows([row], chosen, left_out):
         counts[found["kind"]] += 1
         yield Demonstration(
@@ -58,6 +83,7 @@ def demonstrations(row: Judged, counts: Counter[str]) -> Iterator[Demonstration]
             split=row.split,
             fold=row.fold if compared else "policy",
             iteration=row.iteration,
+            **_filtered_by(row, [by_label[found["label"]]]),
         )
     counts.update({why: left_out[why] for why in ("flagged", "erased") if left_out[why]})
 
@@ -73,7 +99,7 @@ def ratings(row: Judged, counts: Counter[str]) -> Iterator[Rated]:
         why_not = _left_out(row, completion)
         counts[why_not or "completions"] += 1
         if not why_not:
-            yield _rated(row, completion, given, up, source_of(voters))
+            yield _rated(row, completion, given, up, voters)
 
 
 def _points(row: Judged, voters: Iterable[Answer]) -> dict[int, list[dict[str, float]]]:
@@ -101,7 +127,7 @@ def _rated(
     completion: JudgedCompletion,
     given: list[dict[str, float]],
     up: list[bool],
-    source: str,
+    voters: list[Answer],
 ) -> Rated:
     means = _means(given)
     even = 2 * up.count(True) == len(up)
@@ -120,7 +146,8 @@ def _rated(
         points=means,
         desirable=None if even else 2 * up.count(True) > len(up),
         labels=max(len(given), len(up)),
-        source=source,
+        source=source_of(voters),
+        **_filtered_by(row, voters),
     )
 
 

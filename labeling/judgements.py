@@ -64,7 +64,8 @@ class Judged:
 
     ``flags`` holds the codes of unresolved flags. ``erased`` says how many of the pairs that
     labels state were taken out of them, since a text of theirs was erased. ``asked`` holds the
-    parts of each question that was answered, by its number.
+    parts of each question that was answered, by its number. ``category`` and ``tags`` are the
+    prompt's.
     """
 
     comparison: int
@@ -80,6 +81,8 @@ class Judged:
     flags: list[str] = field(default_factory=list)
     erased: int = 0
     asked: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    category: str = ""
+    tags: list[str] = field(default_factory=list)
 
     @property
     def shown(self) -> set[int]:

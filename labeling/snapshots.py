@@ -53,7 +53,7 @@ from labeling.written import is_erased, is_erased_prompt
 from models_runtime import artifacts, audit
 from models_runtime.records import Message, PreferenceRecord, jsonl_line, to_dict
 
-FORMAT = 1
+FORMAT = 2  # 1 had nothing of what filters read: agreement, category, tags, dates, raters
 LABELS, PREFERENCES, MANIFEST = "labels.jsonl", "preferences.jsonl", "manifest.json"
 DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 CHUNK = 200  # comparisons in memory at a time
@@ -375,6 +375,8 @@ def _judged(comparison: Comparison, key: str) -> Judged:
         answers=[_answer(label, key) for label in comparison.labels.all()],
         flags=_codes(comparison),
         asked=_asked(comparison),
+        category=comparison.prompt.category,
+        tags=comparison.prompt.tags,
     )
     return without_erased(found)
 

@@ -124,6 +124,12 @@ class PreferenceRecord:
     ``preferences`` holds the ordered pairs that the labels state; pairs that tied are in
     ``ties``. ``split`` is "train" or "heldout", by item. ``fold`` is "policy" or "judge":
     which of the two reward models may train on it in its own iteration.
+
+    What filters read: ``agreement`` is the share, 0 to 1, of all that the labels say of its
+    decided pairs which agrees with the majority; ``category`` and ``tags`` are its prompt's, with
+    the campaign's tags that raters chose; ``labelled_at`` is when the last label that voted was
+    given (ISO 8601, UTC); ``raters`` are the pseudonyms of those who voted. None: the snapshot
+    does not say, because it is an older or an imported one.
     """
 
     comparison_id: int
@@ -137,13 +143,19 @@ class PreferenceRecord:
     preferences: list[Preference]
     ties: list[list[int]] = field(default_factory=list)
     labels: int = 1
-    source: str = "person"  # person | simulated | program | mixed
+    source: str = "person"  # person | simulated | program | mixed | imported
+    agreement: float | None = None
+    category: str | None = None
+    tags: list[str] | None = None
+    labelled_at: str | None = None
+    raters: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Demonstration:
     """A line of a snapshot's ``demonstrations.jsonl``: an answer that somebody wrote or approved,
-    to be imitated. ``messages`` begin with the system prompt that it answers under."""
+    to be imitated. ``messages`` begin with the system prompt that it answers under. What filters
+    read is as in PreferenceRecord."""
 
     prompt_id: int
     messages: list[Message]
@@ -152,6 +164,10 @@ class Demonstration:
     split: str = "train"
     fold: str = "policy"
     iteration: int = 0
+    category: str | None = None
+    tags: list[str] | None = None
+    labelled_at: str | None = None
+    raters: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +179,7 @@ class Rated:
     the mean over raters of the place on its scale, 0 its worst end and 1 its best. ``overall`` is
     that of the aspect which the question prefers by, else the mean of all. ``desirable`` is what
     more than half of the thumbs say; None without thumbs, or where they are even. ``labels``: how
-    many raters said something of it.
+    many raters said something of it. What filters read is as in PreferenceRecord.
     """
 
     comparison_id: int
@@ -179,6 +195,10 @@ class Rated:
     desirable: bool | None = None
     labels: int = 1
     source: str = "person"  # person | simulated | program | mixed
+    category: str | None = None
+    tags: list[str] | None = None
+    labelled_at: str | None = None
+    raters: list[str] | None = None
 
 
 @dataclass(frozen=True)

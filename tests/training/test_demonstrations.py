@@ -16,6 +16,7 @@ from django.core.management import call_command
 from labeling import iterations, labels, leases, presets, snapshots, written
 from labeling.iterations import Plan
 from labeling.models import Iteration, Label, Snapshot
+from labeling.pseudonyms import pseudonym
 from models_runtime import artifacts
 from models_runtime.models import Job
 from tests.factories import Cast, ComparisonFactory, IterationFactory, UserFactory, make_cast
@@ -59,6 +60,10 @@ def test_what_was_written_is_frozen_under_its_system_prompt(cast: Cast) -> None:
         "split": "train",
         "fold": "policy",
         "iteration": iteration.number,
+        "category": prompt.category,
+        "tags": prompt.tags,
+        "labelled_at": kept.created_at.isoformat(),
+        "raters": [pseudonym(cast.project.pseudonym_key, cast.rater)],
     }
     manifest = snapshots.read_manifest(snapshot)
     assert manifest["rows"]["demonstrations.jsonl"] == 1
