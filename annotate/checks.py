@@ -100,14 +100,24 @@ def _unguarded(missing: list[str]) -> CheckMessage:
 def redis_keeps_tasks(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """concord.E004: Redis would evict accepted tasks. concord.W005: Redis does not answer."""
+    """concord.E004: Redis would evict accepted tasks. concord.E005: REDIS_URL is no address.
+    concord.W005: Redis does not answer."""
     if not databases:  # an ordinary command has no use for a broker
         return []
-    where = urlsplit(settings.REDIS_URL)
-    place = f"{where.hostname}:{where.port or 6379}"
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=None
-    )
+    try:
+        where = urlsplit(settings.REDIS_URL)
+        place = f"{where.hostname}:{where.port or 6379}"
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=None
+        )
+    except ValueError:  # not in its words: they may hold the password
+        return [
+            Error(
+                "REDIS_URL names no Redis: write it as redis://:PASSWORD@HOST:6379/0, or "
+                "rediss:// with TLS.",
+                id="concord.E005",
+            )
+        ]
     try:
         policy = str(client.info("memory").get("maxmemory_policy", "unknown"))
     except redis.RedisError as error:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from django.core.checks import CheckMessage, run_checks
 from django.db import connection
 
 from annotate import private_redis
+from annotate.management.commands import prepare
 from models_runtime import append_only
 from tests import private_postgres
 from tests.annotate.launching import environment, wait_for
 
-REDIS_IDS = ("concord.E004", "concord.W005")
+REDIS_IDS = ("concord.E004", "concord.E005", "concord.W005")
 
 
 def found(*, redis: bool = False) -> list[CheckMessage]:
@@ -114,3 +116,30 @@ def test_a_redis_that_does_not_answer_is_a_warning_without_its_password(settings
     assert (message.id, message.is_serious()) == ("concord.W005", False)
     assert f"127.0.0.1:{port}" in message.msg
     assert "a-password" not in message.msg
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "address", ["a-password", "http://:a-password@127.0.0.1/", "redis://:a-password@127.0.0.1:x/0"]
+)
+def test_an_address_that_names_no_redis_is_an_error_without_its_password(
+    settings: Any, address: str
+) -> None:
+    settings.REDIS_URL = address
+    (message,) = found(redis=True)
+    assert (message.id, message.is_serious()) == ("concord.E005", True)
+    assert "redis://:PASSWORD@HOST:6379/0" in message.msg
+    assert "a-password" not in message.msg
+
+
+@pytest.mark.django_db
+def test_a_start_says_that_redis_does_not_answer(settings: Any) -> None:
+    """In the log alone it would be seen by nobody, and jobs would wait without a word."""
+    port = private_redis.free_port()
+    settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+    said = StringIO()
+    prepare.Command(stdout=said, stderr=StringIO())._check(deploy=False)
+    assert said.getvalue() == (
+        f"Redis at 127.0.0.1:{port} does not answer (ConnectionError): rating goes on, sampling "
+        "and training wait.\n"
+    )

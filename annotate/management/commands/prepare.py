@@ -58,13 +58,16 @@ class Command(BaseCommand):
         call_command("collectstatic", interactive=False, verbosity=0)
 
     def _check(self, *, deploy: bool) -> None:
-        """System checks, the durable ones included. The first error ends it, in its own words;
-        warnings go to the log."""
+        """System checks, the durable ones included. The first error ends it, in its own words.
+        Our own warnings are told, Django's go to the log."""
         found = checks.run_checks(databases=["default"], include_deployment_checks=deploy)
         for message in found:
             self.stderr.write(str(message))
         if errors := [message for message in found if message.is_serious()]:
             raise CommandError(" ".join(filter(None, (errors[0].msg, errors[0].hint))))
+        for message in found:
+            if str(message.id).startswith("concord."):
+                self.stdout.write(message.msg)
         if deploy and not settings.BEHIND_TLS:
             self.stdout.write(
                 "BEHIND_TLS_PROXY is not set: passwords and labels travel unencrypted, which is "
