@@ -12,7 +12,7 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import (
@@ -42,6 +42,7 @@ FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label e
 SMALL = 300  # labels that are counted at every look
 TIMED = 20_000  # labels whose times make the medians: the newest
 AGREED = 2_000  # comparisons labelled twice that agreement is computed of: the newest
+PACE_SECONDS = 20.0  # speed falls by itself when nobody labels: looked at again after so long
 TIME_SHARE = 0.05  # of a process's time, at most, spent on the figures of many labels
 _kept: dict[int, Kept] = {}
 _agreed: dict[int, Agreed] = {}
@@ -70,6 +71,7 @@ class Kept:
     figures: Figures
     at: float
     seconds: float
+    paced: float  # when speed was last looked at
 
     @property
     def is_fresh(self) -> bool:
@@ -140,11 +142,22 @@ def of(campaign: Campaign, iteration: Iteration | None) -> Figures:
     key = _key(iteration)
     kept = _kept.get(campaign.pk)
     if kept and (kept.key == key or kept.key[0] == key[0] and kept.is_fresh):
-        return kept.figures
+        return _paced(campaign, iteration, kept)
     began = time.monotonic()
     figures = _compute(campaign, iteration)
     now = time.monotonic()
-    _kept[campaign.pk] = Kept(key, figures, now, now - began)
+    _kept[campaign.pk] = Kept(key, figures, now, now - began, now)
+    return figures
+
+
+def _paced(campaign: Campaign, iteration: Iteration | None, kept: Kept) -> Figures:
+    """What was kept, at the speed of now: an hour after the last label it is nought."""
+    now = time.monotonic()
+    if not kept.figures.hourly or now - kept.paced < PACE_SECONDS:
+        return kept.figures
+    hourly, active = pace.speed(_in_force(iteration))
+    figures = replace(kept.figures, hourly=hourly, active_raters=active)
+    _kept[campaign.pk] = replace(kept, figures=figures, paced=now)
     return figures
 
 
