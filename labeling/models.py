@@ -618,3 +618,8 @@ class Snapshot(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["campaign", "sha256"], name="snapshot_once")
         ]
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it holds somebody else's preferences, and no label that was given here."""
+        return "imported" in self.counts

@@ -150,6 +150,8 @@ def _demonstrates(snapshot: Snapshot, words: Words) -> bool:
 
 def _tags(snapshot: Snapshot, words: Words) -> bool:
     """Whether it says tags of their own; one that was frozen after the erasure has none."""
+    if LABELS not in snapshot.manifest:  # of an imported set
+        return False
     return bool(words.tagged) and any(
         row["label"] in words.tagged and row.get("own_tags") for row in _rows(snapshot.uri, LABELS)
     )

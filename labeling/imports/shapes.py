@@ -162,7 +162,7 @@ def _message(value: Any, number: int) -> Message:
                 number=number,
             )
         )
-    return {"role": value["role"], "content": _text(value["content"], f"Message {number}")}
+    return {"role": value["role"], "content": checked_text(value["content"], f"Message {number}")}
 
 
 def _check_conversation(messages: list[Message], follow_ups: list[str]) -> None:
@@ -197,18 +197,18 @@ def _inputs(raw: dict[str, Any]) -> list[str]:
 
 
 def _joined(instruction: Any, given: str) -> str:
-    text = _text(instruction, "instruction")
+    text = checked_text(instruction, "instruction")
     return f"{text}\n\n{given}" if given.strip() else text
 
 
 def _with_system(raw: dict[str, Any], messages: list[Message]) -> list[Message]:
     if raw.get("system") is None:
         return messages
-    return [{"role": "system", "content": _text(raw["system"], "system")}, *messages]
+    return [{"role": "system", "content": checked_text(raw["system"], "system")}, *messages]
 
 
 def _user(text: str) -> Message:
-    return {"role": "user", "content": _text(text, "The prompt")}
+    return {"role": "user", "content": checked_text(text, "The prompt")}
 
 
 def _source(source: str, key: str) -> str:
@@ -240,7 +240,7 @@ def _tags(raw: dict[str, Any]) -> list[str]:
 def _texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not value:
         raise BadRow(phrase("%(name)s must be a list of texts.", name=name))
-    return [_text(text, f"Each of {name}") for text in value]
+    return [checked_text(text, f"Each of {name}") for text in value]
 
 
 def _short_text(raw: dict[str, Any], name: str) -> str:
@@ -259,10 +259,10 @@ def _optional(raw: dict[str, Any], name: str) -> str:
     value = raw.get(name)
     if value is None or value == "":
         return ""
-    return _text(value, name, blank=True)
+    return checked_text(value, name, blank=True)
 
 
-def _text(value: Any, name: str, *, blank: bool = False) -> str:
+def checked_text(value: Any, name: str, *, blank: bool = False) -> str:
     """Text that a database and a page can hold. Raises BadRow naming what is wrong."""
     if not isinstance(value, str):
         raise BadRow(phrase("%(name)s must be text.", name=name))
