@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Sum
 
-from labeling.models import Assignment, Campaign, Comparison, User
+from labeling.models import Assignment, Campaign, Comparison, Iteration, User
 
 
 def locked(pk: int) -> Assignment:
@@ -89,6 +89,14 @@ def _take(
         cursor.execute(statement, values + unless[1])
         row = cursor.fetchone()
     return (row[0], bool(row[1])) if row else None
+
+
+def free_for_anyone(iteration: Iteration) -> int:
+    """Labels that others than people may still give: slots of open cards not kept for people."""
+    rows = Comparison.objects.filter(
+        iteration=iteration, state="open", audience="any", slots_left__gt=0, conversation=None
+    )
+    return rows.aggregate(n=Sum("slots_left"))["n"] or 0
 
 
 def take(comparison_id: int) -> bool:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import access, figures, job_bars, language, pace, shares
 from annotate.access import SignedInRequest
 from annotate.forms import PromptsForm, SimulateForm
-from labeling import campaigns, conversations, flags, iterations, prompts
+from labeling import campaigns, conversations, flags, iterations, prompts, slots
 from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
@@ -30,6 +30,7 @@ from training import pipeline
 
 MOVES = {"open": "open", "pause": "paused", "resume": "open", "close": "closed"}
 SHOWN_FAULTS = 8
+SIMULATED = 500  # labels that simulated raters add at a press, while there are cards for them
 
 
 @never_cache
@@ -116,6 +117,8 @@ def simulate(request: SignedInRequest, slug: str) -> HttpResponse:
         messages.error(request, _("Simulated raters know the demo world only."))
     elif not form.is_valid():
         messages.error(request, form.sentence())
+    elif not _simulable(row, _current(row)):
+        messages.info(request, _("No card is left for simulated raters in this iteration."))
     elif not _simulate(row, form.cleaned_data["count"], request.user):
         messages.info(request, _("Simulated raters are at work already."))
     else:
@@ -251,6 +254,13 @@ def _simulating(campaign: Campaign) -> Any:
     )
 
 
+def _simulable(campaign: Campaign, current: Iteration | None) -> int:
+    """How many labels simulated raters would add at a press."""
+    if not campaign.demo_world or current is None or current.state != "collecting":
+        return 0
+    return min(SIMULATED, slots.free_for_anyone(current))
+
+
 def _entry(campaign: Campaign) -> dict[str, Any]:
     current = _current(campaign)
     return {"campaign": campaign, "current": current, "progress": figures.progress(current)}
@@ -271,6 +281,7 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "time_left": left if collecting and campaign.state == "open" else None,
         "jobs": [_job(job) for job in _working(campaign)],
         "simulating": _simulating(campaign).exists(),
+        "simulable": _simulable(campaign, current),
         "iterations": campaign.iterations.order_by("-number"),
         "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),

@@ -203,6 +203,25 @@ def test_simulated_raters_are_for_the_demo_world_and_one_job_at_a_time(
     }
 
 
+def test_simulated_raters_promise_what_they_can_add_and_no_more(lead: Client, cast: Cast) -> None:
+    """A card that is kept for people is none of theirs."""
+    open_comparisons(cast.campaign, 4, overlap=2)
+    Campaign.objects.update(demo_world=True)
+    kept = Comparison.objects.order_by("pk")[:1]
+    Comparison.objects.filter(pk__in=kept).update(audience="person")
+    answer(cast.rater, cast.campaign, "0:better")
+    page = lead.get("/campaigns/helpful/").content.decode()
+    left = sum(Comparison.objects.filter(audience="any").values_list("slots_left", flat=True))
+    assert left in (5, 6)
+    assert f"Let simulated raters add {left}<" in page
+    assert f'name="count" value="{left}"' in page
+    Comparison.objects.filter(audience="any").update(slots_left=0)
+    assert "No card is left for them" in lead.get("/campaigns/helpful/").content.decode()
+    said = lead.post("/campaigns/helpful/simulate/", {"count": 500}, follow=True)
+    assert "No card is left for simulated raters in this iteration." in said.content.decode()
+    assert Job.objects.count() == 0
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_double_press_makes_one_job(lead: Client, cast: Cast) -> None:
     """Both requests are past every check before the first one writes."""

@@ -79,7 +79,7 @@ def simulate_and_freeze(page: Page) -> None:
     expect(page.locator(".kpi").first).to_contain_text(
         re.compile(r"and \d\d+ simulated"), timeout=JOB_MS
     )
-    idle = page.get_by_role("button", name="Let simulated raters add 500")
+    idle = page.get_by_role("button", name=re.compile("Let simulated raters add [0-9]+"))
     expect(idle).to_be_enabled(timeout=JOB_MS)
     press_twice(page, "Freeze and train", "Press again to end collecting")
     expect(page.get_by_text("Collecting ends")).to_be_visible()
