@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "drawer": (_("Your last ten answers"), "KeyU"),
     "help": (_("This list"), "Slash"),
 }
+CARDS_ALONE = {"pause", "drawer"}
 # Where a command may lie. Digits and a, b, n, t, y are the instruments', v lifts a veil.
 ALLOWED: dict[str, str] = {
     **{f"Key{letter.upper()}": letter for letter in "cdefghijklmopqrsuwxz"},
@@ -57,6 +58,12 @@ class Keys:
     def listed(self) -> list[tuple[str, Any]]:
         """Printed key and what it does, in the order of the help."""
         return [(self.printed[name], does) for name, (does, _code) in COMMANDS.items()]
+
+    @property
+    def listed_in_talks(self) -> list[tuple[str, Any]]:
+        """Likewise of a talk, which holds no cards ahead and waits by itself."""
+        there = COMMANDS.keys() - CARDS_ALONE
+        return [(self.printed[name], COMMANDS[name][0]) for name in COMMANDS if name in there]
 
 
 def of(user: User) -> Keys:

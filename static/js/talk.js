@@ -230,7 +230,7 @@ setInterval(count, 1000);
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.closest("#talk") || event.submitter?.matches("[data-leave]")) return;
+  if (!form.closest("#talk") || form.method === "dialog" || event.submitter?.matches("[data-leave]")) return;
   event.preventDefault();
   if (form.closest("#flag")) flag(form, event.submitter);
   else submit(form, event.submitter);
@@ -241,6 +241,7 @@ document.addEventListener("click", (event) => {
   }
   const button = event.target.closest("[data-view]");
   if (button) toggle(button.dataset.view);
+  if (event.target.closest("[data-command=help]")) document.getElementById("help").showModal();
 });
 document.addEventListener("click", (event) => {
   const starter = event.target.closest("[data-starter]");
@@ -268,16 +269,27 @@ const write = (event) => {
 // What the key presses here: a line of the open menu, a step of the question, a command that the
 // page has as a button or a menu, or the veil.
 const openMenu = () => document.querySelector("details.pop[open]");
-const marked = (place, event) =>
-  [...document.querySelectorAll(`${place} [data-codes]`)].find((one) =>
+const allMarked = (place, event) =>
+  [...document.querySelectorAll(`${place} [data-codes]`)].filter((one) =>
     one.dataset.codes.split(" ").includes(event.code),
   );
+const marked = (place, event) => allMarked(place, event)[0];
+// Where several questions have the key: of the one in hand, else of the first that is open.
+const group = (radio) => [...radio.form.elements].filter((one) => one.name === radio.name);
+const isOpen = (one) => one.type === "radio" && !group(one).some((radio) => radio.checked);
+const step = (event) => {
+  const found = allMarked("#judge", event);
+  const inHand = found.find((one) => one.name && one.name === document.activeElement.name);
+  return inHand || found.find(isOpen) || found[0];
+};
+// The next question that has to be answered by a key, after one was.
+const nextOpen = (form) => [...form.querySelectorAll("fieldset[data-required] input[type=radio]")].find(isOpen);
 const pressed = (event) => {
   if (!keys.allowed(event)) return null;
   const name = keys.command(event);
   const command = document.querySelector(`[data-command="${name}"], details#${name}.pop > summary`);
   if (openMenu()) return marked("details.pop[open]", event) || command;
-  return marked("#judge", event) || command || marked(".veil", event);
+  return step(event) || command || marked(".veil", event);
 };
 const closeMenu = (menu) => {
   menu.open = false;
@@ -285,6 +297,8 @@ const closeMenu = (menu) => {
 };
 addEventListener("keydown", (event) => {
   if (event.isComposing) return;
+  const panel = document.querySelector("dialog[open]");
+  if (panel) return keys.allowed(event) && keys.command(event) === "help" && panel.close();
   if (event.code === "Escape" && openMenu()) return closeMenu(openMenu());
   if (event.target === message()) return write(event);
   if (event.target.closest(WRITES)) return event.code === "Escape" && document.getElementById("content").focus();
@@ -297,7 +311,8 @@ addEventListener("keydown", (event) => {
   if (sends) return form.requestSubmit(document.getElementById("submit-answer"));
   control.click();
   if (control.matches("summary")) openMenu()?.querySelector("button, a").focus();
-  if (control.matches("input")) control.focus({ preventScroll: true }); // Tab goes on from there
+  const next = control.matches("#judge input[type=radio]") && nextOpen(control.form);
+  if (control.matches("input")) (next || control).focus({ preventScroll: true }); // Tab goes on from there
 });
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
