@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models_runtime.loading import load_policy
 from models_runtime.records import Demonstration
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
@@ -33,7 +32,7 @@ def learn_grouped(
     encoder = Encoder.of(policy, task.config)
     records = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
     task.require(records)
-    model = load_policy(policy, for_training=True)
+    model = task.policy_to_train()
     longest = task.config.max_new_tokens
     prompts = Prompts(records, encoder.tokenizer, context_of(model), longest)
     reference = task.job.input_path("reference")

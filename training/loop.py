@@ -78,6 +78,7 @@ class Loop(Generic[E]):
         self.config: OwnLoop = task.config
         self.seed = task.seed
         self.model = model
+        self.adapters = task.adapters
         self.examples = examples
         self.objective = objective
         self.files = files or {}
@@ -90,6 +91,7 @@ class Loop(Generic[E]):
 
         Raises Stopped, after a checkpoint, when the worker asks for an end.
         """
+        self.adapters.begin(self.steps)
         torch.manual_seed(self.seed)
         start = self._resume()
         row: dict[str, float] = {}
@@ -113,8 +115,10 @@ class Loop(Generic[E]):
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss, metrics = self._accumulate(batch)
+        self._keep_to_the_adapter(metrics)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
+        self.adapters.stepped(step + 1)
         self.optimizer.zero_grad()
         means = {name: total / count for name, (total, count) in metrics.items() if count}
         epoch = (step + 1) * self.config.epochs / self.steps
@@ -138,6 +142,13 @@ class Loop(Generic[E]):
                 metrics[name] = (before[0] + total, before[1] + count)
         return loss, metrics
 
+    def _keep_to_the_adapter(self, metrics: dict[str, tuple[float, float]]) -> None:
+        """The gradient of an adapter's own penalty, which is no part of the method's loss."""
+        penalty = self.adapters.penalty()
+        if penalty is not None:
+            penalty.backward()
+            metrics["loss/orthogonality"] = (penalty.item(), 1.0)
+
     def _report(self, done: int, row: dict[str, float]) -> None:
         self.job.log_metrics(done, **row)
         if done == self.steps or time.monotonic() - self._shown > 0.5:  # each write is an fsync
@@ -154,7 +165,8 @@ class Loop(Generic[E]):
     def _save(self, done: int) -> None:
         state = {
             "step": done,
-            "model": self.model.state_dict(),
+            "model": self.adapters.trained(self.model),
+            "adapters": self.adapters.state(),
             "optimizer": self.optimizer.state_dict(),
             "rng": random_state(),
             **self._more_state(),
@@ -171,7 +183,8 @@ class Loop(Generic[E]):
         if found is None or not (found / STATE).is_file():
             return 0
         state = _load(found / STATE)
-        self.model.load_state_dict(state["model"])
+        self.adapters.restore(self.model, state["model"])
+        self.adapters.take_up(state.get("adapters", []))
         self.optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["rng"])
         self._restore(state)

@@ -152,7 +152,7 @@ def tune(
     loop: type[Loop[Any]] = Loop,
 ) -> None:
     """The policy after the loop over these examples; dropout stays off."""
-    model = load_policy(task.job.input_path("policy"), for_training=True).eval()
+    model = task.policy_to_train().eval()
     last = loop(task, model, examples, objective).run()
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": last}, len(examples), encoder.prompts_cut)
@@ -209,6 +209,15 @@ def reference_of(task: Task) -> Any:
     return load_policy(folder, for_training=True).eval().requires_grad_(False)
 
 
+def reference_beside(task: Task, model: Any) -> Any:
+    """reference_of while model is in memory: a policy that starts as its reference is that
+    without its adapter, and no second copy is loaded."""
+    if task.adapters.tuners and task.starts_as_reference():
+        refuse_another_tokenizer(task.job.input_path("policy"), task.job.input_path("reference"))
+        return task.adapters.without(model)
+    return reference_of(task)
+
+
 def refuse_another_tokenizer(policy: Path, reference: Path) -> None:
     """Log-probabilities of two models compare only over the same tokens."""
     files = [folder / "tokenizer.json" for folder in (policy, reference)]
@@ -221,15 +230,6 @@ def refuse_another_tokenizer(policy: Path, reference: Path) -> None:
                 "an answer cannot be compared."
             )
         )
-
-
-def same_weights(policy: Path, reference: Path) -> bool:
-    """Whether both folders hold the same bytes of weights."""
-    return _weights(policy) == _weights(reference)
-
-
-def _weights(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
 def with_reference(pairs: Sequence[TextPair], reference: Any) -> list[TextPair]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models_runtime.jobdir import BadInput, JobDir, publish, write_atomically
-from models_runtime.loading import save_policy
+from models_runtime.jobdir import BadInput, JobDir, publish, sha256_of, write_atomically
+from models_runtime.loading import load_policy, save_policy
 from models_runtime.phrases import phrase, together
+from training.adapters import Adapters
 from training.configs import Selection
 
 if TYPE_CHECKING:
@@ -32,6 +33,20 @@ class Task:
     selection: Selection
     seed: int
     dropped: Counter[str] = field(default_factory=Counter)
+    adapters: Adapters = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.adapters = Adapters(self.config, self.seed)
+
+    def policy_to_train(self) -> PreTrainedModel:
+        """The policy that training starts from, with the adapter that the options ask for."""
+        policy = load_policy(self.job.input_path("policy"), for_training=True)
+        return self.adapters.put_on(policy)
+
+    def starts_as_reference(self) -> bool:
+        """Whether the inputs policy and reference hold the same bytes of weights."""
+        policy, reference = (_weights(self.job.input_path(n)) for n in ("policy", "reference"))
+        return policy == reference
 
     def resolved(self) -> dict[str, Any]:
         """Everything that determined the run, defaults included, as JSON-ready data."""
@@ -66,7 +81,9 @@ class Task:
         tokenizer: PreTrainedTokenizerBase,
         files: dict[str, str] | None = None,
     ) -> None:
-        """attempt-N/output: weights, tokenizer, training.json (the resolved config) and files."""
+        """attempt-N/output: weights, tokenizer, training.json (the resolved config) and files.
+        Adapters are merged into the weights first."""
+        self.adapters.merge()
         with publish(self.job.output) as folder:
             save_policy(model, tokenizer, folder)
             resolved = json.dumps(self.resolved(), sort_keys=True, indent=1)
@@ -77,6 +94,10 @@ class Task:
         """result.json of a training job."""
         counts = {"dropped": dict(+self.dropped), "rows": rows, "prompts_cut": prompts_cut}
         self.job.finish({"metrics": metrics, **counts})
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}
 
 
 def checkpoint_folder(job: JobDir, step: int) -> Path:

@@ -4,8 +4,9 @@ A field's metadata is its whole description: ``help`` (one line), ``low`` and ``
 (inclusive) and ``choices``. The form, the command line and the documentation are generated
 from it.
 
-    option     a described field
-    build      options -> a checked dataclass, or BadOption with one sentence
+    option           a described field
+    build            options -> a checked dataclass, or BadOption with one sentence
+    refuse_adapter   BadOption for options of an adapter that contradict each other
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any, TypeVar
 from models_runtime.phrases import phrase
 
 T = TypeVar("T")
+ADAPTERS = ("none", "lora", "adalora")
+ALL_LINEAR = "all-linear"
 WARMUP = phrase(
     "Share of all steps, 0 to 1, over which the learning rate rises; no number of steps."
 )
@@ -78,6 +81,28 @@ class Optimisation:
     save_every: int = option(
         25, "Optimiser steps between resumable checkpoints.", low=1, high=1000000
     )
+    adapter: str = option(
+        "none",
+        "Train small matrices beside frozen weights, which are added to them in the end: lora, or "
+        "adalora, which shares their rank out among the layers. It wants about ten times the "
+        "learning rate.",
+        choices=ADAPTERS,
+    )
+    lora_rank: int = option(
+        8,
+        "Rank of an adapter's matrices (Hu et al., 2021); adalora starts at half as much again "
+        "and keeps this many on average.",
+        low=1,
+        high=4096,
+    )
+    lora_alpha: int = option(
+        16, "An adapter's output is multiplied by this over its rank.", low=1, high=65536
+    )
+    lora_targets: str = option(
+        ALL_LINEAR,
+        "The layers that get an adapter, by the ends of their names with commas between, or "
+        "all-linear (Dettmers et al., 2023): every one but the output.",
+    )
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step counted from 0: linear warm-up, then down to the floor.
@@ -106,6 +131,40 @@ class OwnLoop(Optimisation):
         "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
         choices=("adamw", "sgd"),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithDropout:
+    """What methods take beside that train with dropout on; elsewhere it would do nothing."""
+
+    lora_dropout: float = option(
+        0.0, "Share of an adapter's inputs that is left out at a step.", low=0.0, high=0.9
+    )
+
+
+def refuse_adapter(config: Optimisation, owner: str) -> None:
+    """Raise BadOption for options of an adapter where there is none, or a list of no layer."""
+    fields = {field.name: field.default for field in dataclasses.fields(config)}
+    told = [name for name in fields if name.startswith("lora_")]
+    if config.adapter == "none":
+        for name in told:
+            if getattr(config, name) != fields[name]:
+                raise BadOption(
+                    phrase(
+                        "The option %(name)s of %(owner)s is about an adapter: choose lora or "
+                        "adalora beside it.",
+                        name=name,
+                        owner=owner,
+                    )
+                )
+    if not all(part.strip() for part in config.lora_targets.split(",")):
+        raise BadOption(
+            phrase(
+                "The option lora_targets of %(owner)s must name layers, with commas between, or "
+                "be all-linear.",
+                owner=owner,
+            )
+        )
 
 
 def build(kind: type[T], options: dict[str, Any], owner: str) -> T:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from models_runtime.phrases import phrase
-from training.configs.base import BadOption, Optimisation, build
+from training.configs.base import BadOption, Optimisation, build, refuse_adapter
 from training.configs.online import GRPOConfig, PPOConfig, PPOPtxConfig, RLOOConfig
 from training.configs.preferences import (
     BetaDPOConfig,
@@ -129,6 +129,7 @@ def parse(method: str, options: dict[str, Any]) -> Any:
             )
         )
     config = build(METHODS[method][1], options, method)
+    refuse_adapter(config, method)
     micro = config.micro_batch_size
     if micro and config.batch_size % micro:
         raise BadOption(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS
-from training.configs.base import BadOption, OwnLoop, option
+from training.configs.base import BadOption, OwnLoop, WithDropout, option
 
 REFERENCES = ("answers", "demonstrations", "samples", "none")
 NORMALISE = phrase(
@@ -16,7 +16,7 @@ NORMALISE = phrase(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardConfig(OwnLoop):
+class RewardConfig(WithDropout, OwnLoop):
     """K-wise Bradley-Terry reward model. Defaults: InstructGPT (2022), Llama 2 (2023)."""
 
     margin: str = option(
@@ -67,7 +67,7 @@ class RewardConfig(OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegressionConfig(OwnLoop):
+class RegressionConfig(WithDropout, OwnLoop):
     """Reward model by regression on the points that raters gave. Defaults: HelpSteer (2023)."""
 
     aspect: str = option(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.configs.base import Optimisation, OwnLoop, option
+from training.configs.base import Optimisation, OwnLoop, WithDropout, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class SFTConfig(Optimisation):
+class SFTConfig(WithDropout, Optimisation):
     """Supervised fine-tuning, loss on completion tokens only. Defaults: Llama 2 (2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

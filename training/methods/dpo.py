@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import load_policy
 from models_runtime.phrases import phrase
 from models_runtime.records import PreferenceRecord
 from training.configs import DPOConfig
 from training.data import Encoder, read_preferences, training_records
-from training.pairs import TextPair, reference_of, same_weights, text_pairs
+from training.pairs import TextPair, reference_beside, text_pairs
 from training.task import Task
 from training.trl_adapter import LibraryLoss, fit_dpo
 
@@ -27,12 +26,11 @@ def train(task: Task) -> None:
     _refuse_weights(kept)
     rows = [_row(pair) for pair in text_pairs(task, kept, encoder)]
     task.require(rows)
-    model = load_policy(policy, for_training=True)
-    same = same_weights(policy, task.job.input_path("reference"))
+    model = task.policy_to_train()
+    same = task.starts_as_reference()
+    reference = reference_beside(task, model)
     loss = LibraryLoss(config.loss, config.strength, config.smoothing, config.discopop_tau)
-    metrics = fit_dpo(
-        task, model, reference_of(task), encoder.tokenizer, rows, loss, same_start=same
-    )
+    metrics = fit_dpo(task, model, reference, encoder.tokenizer, rows, loss, same_start=same)
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
 

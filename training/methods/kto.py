@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections import Counter
 
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import load_policy
 from models_runtime.phrases import phrase
 from training.configs.preferences import KTOConfig
 from training.data import Encoder
-from training.pairs import reference_of, same_weights
+from training.pairs import reference_beside
 from training.task import Task
 from training.thumbs import Thumb, read_thumbs
 from training.trl_adapter import fit_kto
@@ -22,8 +21,7 @@ MOST = 4 / 3  # equation 8: lambda_D n_D / (lambda_U n_U) between 1 and this
 def train(task: Task) -> None:
     """Inputs policy, snapshot and reference -> a policy."""
     config: KTOConfig = task.config
-    policy, reference = task.job.input_path("policy"), task.job.input_path("reference")
-    encoder = Encoder.of(policy, config)
+    encoder = Encoder.of(task.job.input_path("policy"), config)
     thumbs = read_thumbs(task, config.learn_from)
     rows = [row for thumb in thumbs if (row := _row(task, thumb, encoder)) is not None]
     size = config.micro_batch_size or config.batch_size
@@ -34,15 +32,15 @@ def train(task: Task) -> None:
     counts = Counter(bool(row["label"]) for row in rows)
     _refuse_one_class(counts)
     weights = weights_for(counts[True], counts[False], config)
-    model = load_policy(policy, for_training=True)
+    model = task.policy_to_train()
     metrics = fit_kto(
         task,
         model,
-        reference_of(task),
+        reference_beside(task, model),
         encoder.tokenizer,
         rows,
         weights,
-        same_start=same_weights(policy, reference),
+        same_start=task.starts_as_reference(),
     )
     task.publish_model(model, encoder.tokenizer)
     figures = {

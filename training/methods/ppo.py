@@ -74,8 +74,8 @@ def learn(task: Task, source: RewardSource, imitated: Sequence[Demonstration]) -
     prompts = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
     task.require(prompts)
     texts = pretraining_rows(task, imitated, encoder)
-    model = ActorCritic(load_policy(policy, for_training=True), _trunk(task, policy)).eval()
-    reference = load_policy(task.job.input_path("reference"), for_training=True)
+    model = ActorCritic(task.policy_to_train(), _trunk(task, policy)).eval()
+    reference = _reference(task, model.policy)
     watched = Watched.of(task, imitated, encoder)
     collector = Collector(task, model, reference, encoder, prompts, source, watched)
     last = PPO(task, model, collector, texts).run()
@@ -93,7 +93,14 @@ def _trunk(task: Task, policy: Path) -> Module | None:
     else:
         whole = load_policy(policy, for_training=True)
     trunk: Module = whole.base_model
-    return trunk
+    return task.adapters.put_on(trunk)
+
+
+def _reference(task: Task, policy: Any) -> Module:
+    """Beside an adapter, a policy that starts as its reference is that without it."""
+    if task.adapters.tuners and task.starts_as_reference():
+        return task.adapters.without(policy)
+    return load_policy(task.job.input_path("reference"), for_training=True)
 
 
 def _same_tokens(task: Task, policy: Path) -> bool:

@@ -18,7 +18,6 @@ import torch
 
 from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput, publish, sha256_of
-from models_runtime.loading import load_policy
 from models_runtime.records import Message, PromptRecord, Sampler, jsonl_line, read_jsonl
 from training.configs import RAFTConfig
 from training.data import Encoder
@@ -52,7 +51,7 @@ def train(task: Task) -> None:
     encoder = Encoder.of(policy, task.config)
     best, figures = _best_so_far(task, policy, encoder)
     rows = _rows(best, encoder)
-    model = load_policy(policy, for_training=True).eval()  # dropout stays off
+    model = task.policy_to_train().eval()  # dropout stays off
     files = {BEST: "".join(map(jsonl_line, best)), FIGURES: jsonl_line(figures)}
     last = Loop(task, model, rows, FineTuning(), files).run()
     task.publish_model(model, encoder.tokenizer, {BEST: files[BEST]})

@@ -52,7 +52,7 @@ def train(task: Task) -> None:
     mean, sd = _spread_of(examples)
     references = References.of(task, encoder, kept, [example.row for example in examples])
     torch.manual_seed(task.seed)  # the head is drawn here
-    model = load_reward_model(policy, for_training=True)
+    model = task.adapters.put_on(load_reward_model(policy, for_training=True))
     standardised = [Example(one.row, (one.points - mean) / sd) for one in examples]
     last = Loop(task, model, standardised, RegressionObjective()).run()
     held = [row for row in ratings if _is_heldout(row, task)]

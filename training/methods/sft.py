@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import load_policy
 from models_runtime.phrases import phrase
 from models_runtime.records import Demonstration
 from training.data import Encoder
@@ -26,7 +25,7 @@ def train(task: Task) -> None:
         raise BadInput(phrase("The snapshot holds no demonstration that this run may train on."))
     rows = demonstration_rows(task, kept, encoder)
     task.require(rows)
-    model = load_policy(policy, for_training=True)
+    model = task.policy_to_train()
     metrics = fit_sft(task, model, encoder.tokenizer, rows)
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)

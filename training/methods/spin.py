@@ -55,12 +55,20 @@ def train(task: Task) -> None:
         row for duel in [*duels, *_earlier(task)] if (row := _row(task, duel, encoder)) is not None
     ]
     task.require(rows)
-    model = load_policy(policy, for_training=True)
-    opponent = load_policy(policy, for_training=True).eval().requires_grad_(False)
+    model = task.policy_to_train()
+    opponent = _opponent(task, model)
     loss = LibraryLoss("sigmoid", task.config.beta)
     metrics = fit_dpo(task, model, opponent, encoder.tokenizer, rows, loss, same_start=True)
     task.publish_model(model, encoder.tokenizer, {OWN: "".join(map(jsonl_line, duels))})
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
+
+
+def _opponent(task: Task, model: Any) -> Any:
+    """The policy as training starts: beside an adapter that is what it is on."""
+    if task.adapters.tuners:
+        return task.adapters.without(model)
+    policy = task.job.input_path("policy")
+    return load_policy(policy, for_training=True).eval().requires_grad_(False)
 
 
 def _real(task: Task) -> list[Demonstration]:

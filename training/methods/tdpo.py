@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -30,13 +30,18 @@ def train(task: Task) -> None:
     encoder, pairs = read_pairs(task)
     reference = reference_of(task)
     pairs = with_reference(pairs, reference)
-    tune(task, encoder, pairs, TokenLevel(task.config, reference))
+    spared = task.config.adapter != "none" and task.starts_as_reference()
+    kept = task.adapters.without if spared else lambda _: reference
+    tune(task, encoder, pairs, TokenLevel(task.config, kept))
 
 
 class TokenLevel:
-    """The mean over pairs, each with its weight, of TDPO's loss."""
+    """The mean over pairs, each with its weight, of TDPO's loss; ``reference`` gives the reference
+    of the model that is trained."""
 
-    def __init__(self, config: TDPOConfig, reference: torch.nn.Module) -> None:
+    def __init__(
+        self, config: TDPOConfig, reference: Callable[[torch.nn.Module], torch.nn.Module]
+    ) -> None:
         self.config = config
         self.reference = reference
 
@@ -45,7 +50,7 @@ class TokenLevel:
 
     def sums(self, model: torch.nn.Module, examples: Sequence[TextPair]) -> Sums:
         rows = [pair.chosen for pair in examples] + [pair.rejected for pair in examples]
-        logps, kl = logps_and_kl(model, self.reference, rows)
+        logps, kl = logps_and_kl(model, self.reference(model), rows)
         batch = batch_of(logps, examples)
         chosen_kl, rejected_kl = kl.chunk(2)
         first = self.config.variant == "tdpo1"

@@ -27,9 +27,11 @@ from transformers import (
 
 from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
+from training.adapters import Adapters
 from training.configs import Optimisation
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
+ADAPTERS = "adapters.pt"
 FIRST_LOSS_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
 
 
@@ -38,6 +40,39 @@ class OurTrainer(Trainer):
 
     job: JobDir
     config: Optimisation
+    adapters: Adapters
+
+    def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
+        """The step, and the gradient of an adapter's own penalty."""
+        loss = super().training_step(*given, **named)
+        penalty = self.adapters.penalty()
+        if penalty is not None:
+            self.accelerator.backward(penalty / self.args.gradient_accumulation_steps)
+        return loss
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Beside frozen weights only what is trained goes into a checkpoint."""
+        if not self.adapters.tuners:
+            super()._save(output_dir, state_dict)
+            return
+        assert output_dir is not None
+        model: Any = self.model
+        trained = {
+            "model": self.adapters.trained(model),
+            "adapters": self.adapters.state(),
+        }
+        os.makedirs(output_dir, exist_ok=True)
+        torch.save(trained, Path(output_dir) / ADAPTERS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not self.adapters.tuners:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        path = Path(resume_from_checkpoint) / ADAPTERS
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        whole: Any = self.model
+        self.adapters.restore(whole, found["model"])
+        self.adapters.take_up(found["adapters"])
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
@@ -65,6 +100,24 @@ class OurTrainer(Trainer):
                 os.replace(path, folder / path.name)
         shutil.rmtree(aside)
         prune_checkpoints(self.job)
+
+
+class _Adapting(TrainerCallback):
+    """Tells adapters what they have to know of the run."""
+
+    def __init__(self, adapters: Adapters) -> None:
+        self.adapters = adapters
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.adapters.begin(state.max_steps)
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Called while gradients are still there, before the step is counted."""
+        self.adapters.stepped(state.global_step + 1)
 
 
 class _TokenCount(TrainerCallback):
@@ -127,9 +180,10 @@ def assert_first_loss(loss: float, least: float, most: float) -> None:
 
 def fit(trainer: Any, task: Task) -> dict[str, float]:
     """Train from the newest complete checkpoint to the end; the last step's metrics."""
-    trainer.job, trainer.config = task.job, task.config
+    trainer.job, trainer.config, trainer.adapters = task.job, task.config, task.adapters
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
+    trainer.add_callback(_Adapting(task.adapters))
     found = task.job.newest_checkpoint()
     trainer.train(resume_from_checkpoint=str(found) if found else None)
     if trainer.state.global_step < trainer.state.max_steps:

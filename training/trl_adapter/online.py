@@ -242,6 +242,8 @@ def _fit(
     )
     model.config._name_or_path = named
     trainer.drawing = drawing
+    if task.adapters.tuners and trainer.ref_model is not None and task.starts_as_reference():
+        trainer.ref_model = task.adapters.without(model)  # the copy is given back
     last = fit(trainer, task)
     last.pop(WALL_CLOCK, None)
     return {**last, **said_of(relay.warnings)}

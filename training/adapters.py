@@ -1,0 +1,204 @@
+"""Adapters: small matrices trained beside frozen weights (LoRA, Hu et al., 2021; AdaLoRA, Zhang
+et al., 2023), and added to those weights in the end.
+
+They are put into a loaded model in place, so that whoever trains, samples or scores with it needs
+to know nothing of them, and merged before it is published: a checkpoint is always plain weights,
+which any library and server loads as they are. Prompt and prefix tuning cannot be merged, so they
+are not here. With its adapter switched off the model is the one that training started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import peft
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from models_runtime.jobdir import BadInput
+from models_runtime.phrases import phrase
+from training.configs.base import ALL_LINEAR, Optimisation
+
+M = TypeVar("M", bound=Module)
+NAME = "default"
+FEWEST_STEPS = 3  # one to weigh the ranks, one to take some away, one to train what is left
+# AdaLoRA's own on MNLI, of 86,000 steps: ranks are first taken away after a tenth of them, last
+# before the final half, every hundredth part; columns are kept orthogonal with weight .1.
+FIRST_CUT, LAST_CUT, CUTS, ORTHOGONALITY = 10, 2, 100, 0.1
+ESTIMATES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
+
+
+@dataclass
+class Adapters:
+    """The adapters of a run, at most one a model; none at all where the options ask for none."""
+
+    config: Optimisation
+    seed: int
+    tuners: list[Any] = field(default_factory=list)
+    frozen: set[int] = field(default_factory=set)
+
+    def put_on(self, model: M) -> M:
+        """The model with an adapter in it, drawn by the run's seed, and everything else frozen
+        but a reward model's head. Raises BadInput where it has no such layers."""
+        if self.config.adapter == "none":
+            return model
+        head = getattr(model, "score", None)
+        own = {id(weight) for weight in head.parameters()} if head is not None else set()
+        self.frozen |= {id(weight) for weight in model.parameters()} - own
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.tuners.append(_tuner(model, self.config))
+        if head is not None:
+            head.requires_grad_(True)
+        return model
+
+    def begin(self, steps: int) -> None:
+        """How many optimiser steps there will be. Raises BadInput for too few."""
+        if self.config.adapter != "adalora":
+            return
+        if steps < FEWEST_STEPS:
+            raise BadInput(
+                phrase(
+                    "The adapter adalora takes ranks away while it trains and needs %(least)s "
+                    "optimiser steps at the least, not %(steps)s: choose lora, or make "
+                    "batch_size smaller.",
+                    least=FEWEST_STEPS,
+                    steps=steps,
+                )
+            )
+        for settings in (tuner.peft_config[NAME] for tuner in self.tuners):
+            settings.total_step = steps
+            settings.tinit, settings.tfinal = steps // FIRST_CUT, steps // LAST_CUT
+            settings.deltaT = max(1, steps // CUTS)
+
+    def stepped(self, done: int) -> None:
+        """After the optimiser's step number ``done``, counted from 1, while gradients are there:
+        AdaLoRA weighs its ranks by them."""
+        if self.config.adapter == "adalora":
+            for tuner in self.tuners:
+                tuner.update_and_allocate(done)
+
+    def penalty(self) -> Tensor | None:
+        """AdaLoRA's weight times the mean over its matrices of ||P'P - I||_F (equation 5)."""
+        if self.config.adapter != "adalora" or not self.tuners:
+            return None
+        named = [pair for tuner in self.tuners for pair in tuner.model.named_parameters()]
+        sides = [p.T if "lora_B" in name else p for name, p in named if _is_side(name)]
+        far = [torch.norm(side @ side.T - torch.eye(len(side)).to(side)) for side in sides]
+        return ORTHOGONALITY * torch.stack(far).mean()
+
+    def trained(self, model: Module) -> dict[str, Tensor]:
+        """The model's state without what is frozen: all of it where there is no adapter."""
+        state = model.state_dict(keep_vars=True)
+        return {name: one.detach() for name, one in state.items() if id(one) not in self.frozen}
+
+    def restore(self, model: Module, trained: dict[str, Tensor]) -> None:
+        """Undo ``trained``."""
+        model.load_state_dict(trained, strict=not self.tuners)
+
+    def state(self) -> list[dict[str, Any]]:
+        """What AdaLoRA has found out about its ranks; nothing of the others."""
+        if self.config.adapter != "adalora":
+            return []
+        return [
+            {name: getattr(tuner.rankallocator, name) for name in ESTIMATES}
+            | {"ranks": tuner.peft_config[NAME].rank_pattern}
+            for tuner in self.tuners
+        ]
+
+    def take_up(self, state: list[dict[str, Any]]) -> None:
+        """Undo ``state``."""
+        for tuner, found in zip(self.tuners, state, strict=False):
+            for name in ESTIMATES:
+                setattr(tuner.rankallocator, name, found[name])
+            tuner.peft_config[NAME].rank_pattern = found["ranks"]
+
+    def merge(self) -> None:
+        """Add every adapter to its model's weights, and be gone."""
+        if self.config.adapter != "none" and not self.tuners:
+            raise RuntimeError("the options ask for an adapter, and no model was given one")
+        for tuner in self.tuners:
+            tuner.merge_and_unload()
+        self.tuners.clear()
+
+    def without(self, model: Any) -> WithoutAdapter:
+        """The model as it was before its adapter, to be called beside it."""
+        return WithoutAdapter(model, self)
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """The models as they were before their adapters."""
+        for tuner in self.tuners:
+            tuner.disable_adapter_layers()
+        try:
+            yield
+        finally:
+            for tuner in self.tuners:
+                tuner.enable_adapter_layers()
+
+
+class WithoutAdapter(Module):
+    """A model as it was before its adapter: the reference of a policy that starts as it, without
+    a second copy of the weights.
+
+    It owns no weights, so that freezing or moving it leaves the policy alone; and it is called
+    past ``forward``, which trainers replace: what they put there, the policy has already.
+    """
+
+    def __init__(self, model: Any, adapters: Adapters) -> None:
+        super().__init__()
+        self.config = model.config
+        self.device = model.device
+        self._adapted = (model, adapters)
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        model, adapters = self._adapted
+        with torch.no_grad(), adapters.off():
+            return model(*given, **named)
+
+
+def _is_side(name: str) -> bool:
+    return "lora_A" in name or "lora_B" in name
+
+
+def _tuner(model: Any, config: Optimisation) -> Any:
+    targets = [part.strip() for part in config.lora_targets.split(",")]
+    shared: dict[str, Any] = {
+        "lora_alpha": config.lora_alpha,
+        "lora_dropout": getattr(config, "lora_dropout", 0.0),
+        "target_modules": ALL_LINEAR if targets == [ALL_LINEAR] else targets,
+        "task_type": "SEQ_CLS" if hasattr(model, "score") else None,  # all-linear spares its head
+    }
+    try:
+        if config.adapter == "lora":
+            return peft.LoraModel(model, {NAME: _lora(config, shared)}, NAME)
+        return peft.AdaLoraModel(model, {NAME: _adalora(config, shared)}, NAME)
+    except ValueError as error:
+        raise BadInput(
+            phrase(
+                "The model has no layers that an adapter can be put on by the name %(targets)s "
+                "(option lora_targets).",
+                targets=config.lora_targets,
+            )
+        ) from error
+
+
+def _lora(config: Optimisation, shared: dict[str, Any]) -> peft.LoraConfig:
+    return peft.LoraConfig(r=config.lora_rank, **shared)
+
+
+def _adalora(config: Optimisation, shared: dict[str, Any]) -> peft.AdaLoraConfig:
+    """The schedule is set by ``begin``, once the number of steps is known."""
+    most = config.lora_rank + (config.lora_rank + 1) // 2
+    return peft.AdaLoraConfig(
+        target_r=config.lora_rank,
+        init_r=most,
+        total_step=FEWEST_STEPS,
+        tinit=0,
+        tfinal=1,
+        **shared,
+    )
