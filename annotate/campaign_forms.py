@@ -32,6 +32,14 @@ MARGINS = {
     "small": _("small: 1, 2/3, 1/3, 0"),
     "large": _("large: 3, 2, 1, 0"),
 }
+# How pairs are selected (models_runtime.pairing), in words that need no paper.
+STRATEGY_TITLES = {
+    "random": _("random"),
+    "easy": _("easy: the two least alike"),
+    "hard": _("hard: the two most alike"),
+    "centroid": _("centroid: a typical one of each of two groups"),
+    "across": _("across: of different policies"),
+}
 
 
 class TemperaturesField(forms.CharField):
@@ -144,9 +152,7 @@ class CampaignForm(CareFields):
         policies = Checkpoint.objects.filter(project__in=projects, kind="policy", state="ready")
         self._offer("first_policy", policies.order_by("id"))
         self.fields["strategy"] = choice(
-            _("Pairs are selected"),
-            {name: language.translated(name) for name in sorted(STRATEGIES)},
-            "random",
+            _("Pairs are selected"), {name: STRATEGY_TITLES[name] for name in STRATEGIES}, "random"
         )
         self.fields["method"] = choice(
             _("Training method"), {name: METHOD_TITLES[name] for name in TUNERS}, "raft"

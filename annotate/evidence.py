@@ -291,7 +291,7 @@ def _snapshot(iteration: Iteration) -> Node:
     counts = snapshot.counts.get("comparisons", {})
     kept = counts.get("kept", 0)
     dropped = numerals.whole(sum(counts.values()) - kept)
-    note = _("%(kept)s kept, %(dropped)s dropped")
+    note = _("%(kept)s comparisons kept, %(dropped)s dropped")
     notes = [note % {"kept": numerals.whole(kept), "dropped": dropped}]
     if snapshot.holds_erased_since:
         notes.append(_("holds texts of somebody who was erased"))

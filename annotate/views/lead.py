@@ -20,7 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access, figures, job_bars, language, pace, shares
 from annotate.access import SignedInRequest
+from annotate.campaign_forms import STRATEGY_TITLES
 from annotate.forms import PromptsForm, SimulateForm
+from annotate.method_titles import METHOD_TITLES
 from labeling import campaigns, conversations, flags, iterations, prompts, slots
 from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
@@ -288,6 +290,8 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "flags": flags.unresolved(campaign),
         "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
         "certainty": shares.certainty(numbers.people),
+        "selection": STRATEGY_TITLES.get(campaign.plan.get("strategy", "random")),
+        "method": METHOD_TITLES.get(campaign.plan.get("method", "raft")),
     }
 
 
