@@ -38,6 +38,22 @@ class TrainingRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
 
+class MixturePart(models.Model):
+    """One of several frozen sets that a run trains on, by its place. ``weight``: its share of the
+    drawn rows, relative to the others'. A run of one snapshot has none."""
+
+    run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="parts")
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="in_mixtures")
+    place = models.PositiveSmallIntegerField()
+    weight = models.FloatField()
+
+    class Meta:
+        ordering: ClassVar = ["place"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "snapshot"], name="mixture_part_once")
+        ]
+
+
 class Evaluation(models.Model):
     """A checkpoint judged: ``result`` is the evaluate job's result.json, kept when it succeeds."""
 

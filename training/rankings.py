@@ -15,8 +15,9 @@ from torch import Tensor
 
 from models_runtime.chat import Encoded
 from models_runtime.records import PreferenceRecord, SnapshotCompletion
-from training.data import Encoder, read_preferences, training_records
+from training.data import Encoder
 from training.loop import Sums
+from training.mixture import preferences_of
 from training.scoring import completion_logps
 from training.task import Task
 
@@ -42,9 +43,7 @@ class Ranking:
 def read_rankings(task: Task) -> tuple[Encoder, list[Ranking]]:
     """The snapshot's rankings that the run may train on. Raises BadInput when none is left."""
     encoder = Encoder.of(task.job.input_path("policy"), task.config)
-    records = read_preferences(task.job.input_path("snapshot"))
-    kept = training_records(records, task.selection)
-    found = [_Reading(task, record, encoder).ranking() for record in kept]
+    found = [_Reading(task, record, encoder).ranking() for record in preferences_of(task)]
     rankings = [ranking for ranking in found if ranking is not None]
     task.require(rankings)
     return encoder, rankings

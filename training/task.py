@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from models_runtime.jobdir import BadInput, JobDir, publish, sha256_of, write_atomically
 from models_runtime.loading import load_policy, save_policy
 from models_runtime.phrases import phrase, together
 from training.adapters import Adapters
-from training.configs import Selection
+from training.configs import ALONE, Part, Selection
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,7 +27,13 @@ KEPT_CHECKPOINTS = 2  # one to resume from, one in case the newest is found dama
 
 @dataclass
 class Task:
-    """One training job: its directory, its checked options, and what it left out of the data."""
+    """One training job: its directory, its checked options, and what it left out of the data.
+
+    ``facts`` are those of the checkpoint that differ from the policy's that training began with.
+    ``mixture`` names the frozen sets that it trains on; ``drawn`` holds, for each of several, its
+    snapshot, weight, usable rows and drawn rows. ``repeated`` counts the rows that repeat another
+    and were kept. ``outcome`` is what else result.json says of how the run went.
+    """
 
     job: JobDir
     method: str
@@ -34,6 +42,11 @@ class Task:
     seed: int
     dropped: Counter[str] = field(default_factory=Counter)
     adapters: Adapters = field(init=False)
+    facts: dict[str, Any] = field(default_factory=dict)
+    mixture: tuple[Part, ...] = ALONE
+    drawn: list[dict[str, Any]] = field(default_factory=list)
+    repeated: int = 0
+    outcome: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.adapters = Adapters(self.config, self.seed)
@@ -54,6 +67,7 @@ class Task:
             "method": self.method,
             "options": dataclasses.asdict(self.config),
             "select": dataclasses.asdict(self.selection),
+            "mixture": [dataclasses.asdict(part) for part in self.mixture],
             "seed": self.seed,
             "inputs": {name: row.sha256 for name, row in sorted(self.job.inputs().items())},
         }
@@ -92,12 +106,27 @@ class Task:
 
     def finish(self, metrics: dict[str, Any], rows: int, prompts_cut: int) -> None:
         """result.json of a training job."""
-        counts = {"dropped": dict(+self.dropped), "rows": rows, "prompts_cut": prompts_cut}
-        self.job.finish({"metrics": metrics, **counts})
+        counts = {
+            "dropped": dict(+self.dropped),
+            "rows": rows,
+            "prompts_cut": prompts_cut,
+            **({"repeated": self.repeated} if self.repeated else {}),
+            **({"mixture": self.drawn} if self.drawn else {}),
+        }
+        facts = {"facts": self.facts} if self.facts else {}
+        self.job.finish({"metrics": metrics, **counts, **facts, **self.outcome, **_device()})
 
 
 def _weights(folder: Path) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
+def _device() -> dict[str, Any]:
+    """The accelerators that the job held; nothing on a CPU."""
+    if not torch.cuda.is_available():
+        return {}
+    count = torch.cuda.device_count()
+    return {"device": {"name": torch.cuda.get_device_name(), "count": count}}
 
 
 def checkpoint_folder(job: JobDir, step: int) -> Path:

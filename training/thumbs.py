@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, PreferenceRecord, Rated, SnapshotCompletion
-from training.data import RATINGS, read_preferences, read_ratings, training_records
+from training.mixture import preferences_of, ratings_of
 from training.task import Task
 
 MIDDLE = 0.5  # of a rating's scale
@@ -30,28 +30,20 @@ class Thumb:
 def read_thumbs(task: Task, source: str) -> list[Thumb]:
     """What the run may train on of the snapshot's thumbs, ratings or pairs; ``auto`` takes the
     first of these that it has. Raises BadInput when there is none."""
-    rated = _rated(task) if source != "pairs" else []
+    rated = ratings_of(task) if source != "pairs" else []
     thumbs = [_thumb(row, row.desirable) for row in rated if row.desirable is not None]
     if source == "thumbs" or (source == "auto" and thumbs):
         return _found(thumbs, phrase("The snapshot holds no thumb that this run may train on."))
     ratings = list(_by_rating(task, rated))
     if source == "ratings" or (source == "auto" and ratings):
         return _found(ratings, phrase("The snapshot holds no rating that this run may train on."))
-    records = read_preferences(task.job.input_path("snapshot"))
-    return list(_by_side(task, training_records(records, task.selection)))
+    return list(_by_side(task, preferences_of(task)))
 
 
 def _found(thumbs: list[Thumb], otherwise: str) -> list[Thumb]:
     if not thumbs:
         raise BadInput(otherwise)
     return thumbs
-
-
-def _rated(task: Task) -> list[Rated]:
-    snapshot = task.job.input_path("snapshot")
-    if not (snapshot / RATINGS).is_file():
-        return []
-    return [row for row in read_ratings(snapshot) if task.selection.keeps(row)]
 
 
 def _thumb(row: Rated, up: bool) -> Thumb:

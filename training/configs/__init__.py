@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from training.configs.base import BadOption, Optimisation, OwnLoop, build, option
 from training.configs.evaluation import EvaluationConfig, Guards, parse_evaluation
+from training.configs.filters import Filters
+from training.configs.mixture import ALONE, Part, parse_mixture
 from training.configs.preferences import DPOConfig
 from training.configs.registry import METHODS, SMALL_MODEL, Config, parse, suggested
 from training.configs.reward import RegressionConfig, RewardConfig
@@ -16,15 +18,18 @@ from training.configs.selection import Selectable, Selection
 from training.configs.supervised import RAFTConfig, SFTConfig
 
 __all__ = [
+    "ALONE",
     "METHODS",
     "SMALL_MODEL",
     "BadOption",
     "Config",
     "DPOConfig",
     "EvaluationConfig",
+    "Filters",
     "Guards",
     "Optimisation",
     "OwnLoop",
+    "Part",
     "RAFTConfig",
     "RegressionConfig",
     "RewardConfig",
@@ -35,5 +40,6 @@ __all__ = [
     "option",
     "parse",
     "parse_evaluation",
+    "parse_mixture",
     "suggested",
 ]

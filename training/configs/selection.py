@@ -1,12 +1,13 @@
-"""Which comparisons of a snapshot a run trains on: split, fold and iteration."""
+"""Which comparisons of a snapshot a run trains on: split, fold, iteration and filters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from models_runtime.phrases import phrase
 from training.configs.base import BadOption
+from training.configs.filters import Filters
 
 
 class Selectable(Protocol):
@@ -27,12 +28,14 @@ class Selection:
     split: "train", "heldout" or None (both). iteration: the one the run belongs to.
     fold "policy": every comparison of earlier iterations plus this iteration's fold "policy".
     fold "judge": only this iteration's fold "judge", labels that the policy's reward model of
-    this iteration never saw. None: all.
+    this iteration never saw. None: all. ``filters`` leave out more of what the run may train on,
+    and nothing of what it is measured on: runs with other filters stay comparable.
     """
 
     split: str | None = "train"
     fold: str | None = None
     iteration: int = 0
+    filters: Filters = field(default_factory=Filters)
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "heldout", None):
@@ -53,15 +56,15 @@ class Selection:
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Selection:
         """The selection a job's config names. Raises BadOption."""
-        unknown = sorted(set(data) - {"split", "fold", "iteration"})
+        unknown = sorted(set(data) - {one.name for one in fields(cls)})
         if unknown:
             raise BadOption(
                 phrase("A selection has no field named %(unknown)s.", unknown=repr(unknown[0]))
             )
-        return cls(**data)
+        return cls(**{**data, "filters": Filters.parse(data.get("filters", {}))})
 
     def keeps(self, record: Selectable) -> bool:
-        """Whether a run with this selection may train on the record."""
+        """Whether a run with this selection may train on the record, whatever its filters."""
         return self.split in (None, record.split) and self._in_fold(record)
 
     def _in_fold(self, record: Selectable) -> bool:

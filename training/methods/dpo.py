@@ -6,7 +6,8 @@ from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import PreferenceRecord
 from training.configs import DPOConfig
-from training.data import Encoder, read_preferences, training_records
+from training.data import Encoder
+from training.mixture import preferences_of
 from training.pairs import TextPair, reference_beside, text_pairs
 from training.task import Task
 from training.trl_adapter import LibraryLoss, fit_dpo
@@ -21,8 +22,7 @@ def train(task: Task) -> None:
     config: DPOConfig = task.config
     policy = task.job.input_path("policy")
     encoder = Encoder.of(policy, config)
-    records = read_preferences(task.job.input_path("snapshot"))
-    kept = training_records(records, task.selection)
+    kept = preferences_of(task)
     _refuse_weights(kept)
     rows = [_row(pair) for pair in text_pairs(task, kept, encoder)]
     task.require(rows)

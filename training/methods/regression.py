@@ -24,6 +24,7 @@ from training.configs import RegressionConfig
 from training.data import Encoder, Group, Pair, read_ratings
 from training.loop import Loop, Sums
 from training.losses import squared_error
+from training.mixture import drawn_from
 from training.references import References
 from training.reward_models import NORMALISATION, head_scores
 from training.reward_report import judge, measure
@@ -46,7 +47,7 @@ def train(task: Task) -> None:
     encoder = Encoder.of(policy, config)
     ratings = read_ratings(task.job.input_path("snapshot"))
     _require_aspect(ratings, config.aspect)
-    kept = [row for row in ratings if task.selection.keeps(row)]
+    kept = drawn_from(task, read_ratings)
     examples = rated_examples(kept, config.aspect, encoder, task.dropped)
     task.require(examples)
     mean, sd = _spread_of(examples)
