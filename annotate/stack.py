@@ -56,12 +56,17 @@ class Options:
     def whole(self) -> bool:
         return set(self.only) == set(PARTS)
 
+    @property
+    def of_the_loop(self) -> list[str]:
+        """What run_loop is told: all that the launcher does not know, and the model."""
+        return [*self.rest, *(["--policy", self.policy] if self.policy else [])]
+
 
 def options_from(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m annotate.stack", description=__doc__)
     parser.add_argument("mode", choices=("demo", "serve", "loop"))
     parser.add_argument("--only", default=",".join(PARTS), help="serve: parts for this machine")
-    parser.add_argument("--policy", default="", help="demo: a model, FOLDER or ORG/NAME")
+    parser.add_argument("--policy", default="", help="demo, loop: a model, FOLDER or ORG/NAME")
     known, rest = parser.parse_known_args(argv)
     only = [name.strip() for name in known.only.split(",") if name.strip()]
     if wrong := sorted(set(only) - set(PARTS)):
@@ -306,7 +311,7 @@ def serve(stack: Stack) -> int:
 def loop(stack: Stack) -> int:
     """The unattended loop; its exit status is that of manage.py run_loop."""
     serve_parts(stack)
-    command = [sys.executable, "manage.py", "run_loop", *stack.options.rest]
+    command = [sys.executable, "manage.py", "run_loop", *stack.options.of_the_loop]
     part = Part("loop", "The loop", command, grace=5, keep=False, show=True)
     child = stack.supervisor.start(part)
     stack.supervisor.look_after(lambda: not child.alive)

@@ -1,14 +1,12 @@
 """The whole loop without people: sample, label, train, evaluate, promote, again.
 
 Simulated raters answer through the same services as the browser; the workers of the running
-stack do the rest. Started on its own, the command starts a stack for itself first.
+stack do the rest. Started on its own, manage.py starts a stack for it first.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -39,10 +37,6 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=int, default=3600, help="seconds an iteration")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not os.environ.get("CONCORD_STACK"):
-            os.execv(
-                sys.executable, [sys.executable, "-m", "annotate.stack", "loop", *sys.argv[2:]]
-            )
         if options["iterations"] < 1 or options["labels"] < 1:
             raise CommandError("--iterations and --labels must be at least 1.")
         campaign = self._campaign(options)
