@@ -7,29 +7,24 @@ nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models_runtime.chat import Encoded
-from models_runtime.jobdir import BadInput, publish, sha256_of
-from models_runtime.records import Message, PromptRecord, Sampler, jsonl_line, read_jsonl
+from models_runtime.jobdir import BadInput, sha256_of
+from models_runtime.records import Message, PromptRecord, Sampler, read_jsonl
 from training.configs import RAFTConfig
 from training.data import Encoder
-from training.loop import Loop, Sums
-from training.losses import completion_nll
+from training.imitation import FineTuning, files_of, made_once
+from training.loop import Loop
 from training.reward_models import RewardModel
 from training.sampling import Sample, read_prompts, sample
-from training.scoring import completion_logps
-from training.task import Task, checkpoint_folder
+from training.task import Task
 
 BEST = "best.jsonl"
-FIGURES = "figures.jsonl"
 
 
 @dataclass(frozen=True)
@@ -49,32 +44,15 @@ def train(task: Task) -> None:
     holds it) -> a policy, with best.jsonl beside it."""
     policy = task.job.input_path("policy")
     encoder = Encoder.of(policy, task.config)
-    best, figures = _best_so_far(task, policy, encoder)
+    best, figures = made_once(
+        task, encoder, BEST, Candidate, lambda: _choose(task, policy, encoder)
+    )
     rows = _rows(best, encoder)
     model = task.policy_to_train().eval()  # dropout stays off
-    files = {BEST: "".join(map(jsonl_line, best)), FIGURES: jsonl_line(figures)}
+    files = files_of(BEST, best, figures)
     last = Loop(task, model, rows, FineTuning(), files).run()
     task.publish_model(model, encoder.tokenizer, {BEST: files[BEST]})
     task.finish({**figures["metrics"], "train": last}, len(rows), figures["prompts_cut"])
-
-
-def _best_so_far(
-    task: Task, policy: Path, encoder: Encoder
-) -> tuple[list[Candidate], dict[str, Any]]:
-    """The rows to train on: from the newest checkpoint, or sampled, scored and kept as step 0."""
-    found = task.job.newest_checkpoint()
-    if found is None:
-        best, metrics = _choose(task, policy, encoder)
-        task.require(best)
-        counts = {"dropped": dict(task.dropped), "prompts_cut": encoder.prompts_cut}
-        figures = {"metrics": metrics, **counts}
-        with publish(checkpoint_folder(task.job, 0)) as folder:
-            (folder / BEST).write_text("".join(map(jsonl_line, best)), encoding="utf-8")
-            (folder / FIGURES).write_text(jsonl_line(figures), encoding="utf-8")
-        return best, figures
-    figures = json.loads((found / FIGURES).read_text(encoding="utf-8"))
-    task.dropped.update(figures["dropped"])
-    return list(read_jsonl(found / BEST, Candidate)), figures
 
 
 def _choose(
@@ -191,15 +169,3 @@ def keep_best(candidates: Sequence[Candidate], keep: int) -> list[Candidate]:
 def _rows(best: Sequence[Candidate], encoder: Encoder) -> list[Encoded]:
     rows = [encoder.encode(one.messages, one.completion) for one in best]
     return [row for row in rows if row is not None]
-
-
-class FineTuning:
-    """Cross-entropy over completion tokens, EOS included: every token weighs one."""
-
-    def units(self, example: Encoded) -> float:
-        return float(sum(example.completion_mask))
-
-    def sums(self, model: torch.nn.Module, examples: Sequence[Encoded]) -> Sums:
-        logps = completion_logps(model, examples)
-        count = float(len(examples))
-        return Sums(completion_nll(logps).sum(), {"logps/chosen": (logps.sum().item(), count)})
