@@ -194,7 +194,10 @@ def test_an_adapter_that_was_put_on_no_model_is_no_run_without_one(
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("dpo", {"adapter": "prefix"}, "must be one of none, lora, adalora, not 'prefix'"),
+        ("dpo", {"adapter": "dora"}, "must be one of none, lora, adalora, not 'dora'"),
+        ("dpo", {"adapter": "prefix"}, "cannot be merged into plain weights"),
+        ("sft", {"adapter": "prompt"}, "cannot be merged into plain weights"),
+        ("reward", {"adapter": "qlora"}, "needs an accelerator and the library bitsandbytes"),
         ("dpo", {"lora_rank": 4}, "lora_rank of dpo is about an adapter"),
         ("sft", {"lora_dropout": 0.1}, "lora_dropout of sft is about an adapter"),
         ("dpo", {"adapter": "lora", "lora_dropout": 0.1}, "no option named 'lora_dropout'"),

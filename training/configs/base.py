@@ -6,7 +6,8 @@ from it.
 
     option           a described field
     build            options -> a checked dataclass, or BadOption with one sentence
-    refuse_adapter   BadOption for options of an adapter that contradict each other
+    refuse_adapter   BadOption for options of an adapter that contradict each other, and
+                     refuse_known_adapter for the adapters that there are not
 """
 
 from __future__ import annotations
@@ -140,6 +141,28 @@ class WithDropout:
     lora_dropout: float = option(
         0.0, "Share of an adapter's inputs that is left out at a step.", low=0.0, high=0.9
     )
+
+
+NO_ADAPTERS = {
+    **dict.fromkeys(
+        ("prompt", "prefix"),
+        phrase(
+            "Prompt and prefix tuning leave vectors that cannot be merged into plain weights, "
+            "which sampling and servers load: choose the adapter lora or adalora."
+        ),
+    ),
+    "qlora": phrase(
+        "QLoRA needs an accelerator and the library bitsandbytes, which this installation does "
+        "not come with: choose the adapter lora."
+    ),
+}
+
+
+def refuse_known_adapter(options: dict[str, Any]) -> None:
+    """Raise BadOption that says why an adapter which people know is none of ADAPTERS."""
+    wanted = options.get("adapter")
+    if isinstance(wanted, str) and wanted in NO_ADAPTERS:
+        raise BadOption(NO_ADAPTERS[wanted])
 
 
 def refuse_adapter(config: Optimisation, owner: str) -> None:

@@ -11,7 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from models_runtime.phrases import phrase
-from training.configs.base import BadOption, Optimisation, build, refuse_adapter
+from training.configs.base import (
+    BadOption,
+    Optimisation,
+    build,
+    refuse_adapter,
+    refuse_known_adapter,
+)
 from training.configs.online import GRPOConfig, PPOConfig, PPOPtxConfig, RLOOConfig
 from training.configs.preferences import (
     BetaDPOConfig,
@@ -128,6 +134,7 @@ def parse(method: str, options: dict[str, Any]) -> Any:
                 methods=", ".join(METHODS),
             )
         )
+    refuse_known_adapter(options)
     config = build(METHODS[method][1], options, method)
     refuse_adapter(config, method)
     micro = config.micro_batch_size
