@@ -5,6 +5,8 @@
     DIR/token                 the token of the current attempt; another one in it ends this one
     DIR/attempt-N/            all that attempt N writes
         progress.json  metrics.jsonl  log.txt
+        panel.jsonl           what a policy in training answers to the same few prompts
+        tensorboard/          event files, where the run asks for them
         checkpoints/step-S/   resumable training state, complete once manifest.json is in it
         shards/               finished shards of a sample job
         output/               the artefact: weights + tokenizer, or completions, or a report
@@ -152,6 +154,10 @@ class JobDir:
     token: str
     leash_seconds: float = 60.0
     stop_requested: threading.Event = dataclasses.field(default_factory=threading.Event)
+    # Given (step, row) of every metrics row, once it is written.
+    listeners: list[Callable[[int, dict[str, Any]], None]] = dataclasses.field(
+        default_factory=list
+    )
 
     @classmethod
     def open(cls, argument: str) -> JobDir:
@@ -224,6 +230,8 @@ class JobDir:
         row = {"step": step, **{name: _finite(value) for name, value in values.items()}}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(jsonl_line(row))
+        for listener in self.listeners:
+            listener(step, row)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write result.json, the last act of an attempt. Non-finite values, as the KL of a policy

@@ -16,9 +16,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from models_runtime.jobdir import JobDir, Stopped, publish
+from models_runtime.jobdir import BadInput, JobDir, Stopped, publish
+from models_runtime.phrases import phrase
 from models_runtime.records import Progress
+from training.best import Best, is_heldout
 from training.configs import Optimisation, OwnLoop
+from training.configs.base import HELDOUT
+from training.panel import Panel, undisturbed
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
 E = TypeVar("E")
@@ -64,7 +68,11 @@ def batch_order(examples: int, batch_size: int, seed: int, epoch: int) -> list[l
 
 
 class Loop(Generic[E]):
-    """Trains model on examples; ``files`` (name -> text) travel in every checkpoint."""
+    """Trains model on examples; ``files`` (name -> text) travel in every checkpoint.
+
+    Where the options ask for it, ``heldout`` is measured beside, and the best look's weights are
+    left in the model (training.best).
+    """
 
     def __init__(
         self,
@@ -73,7 +81,9 @@ class Loop(Generic[E]):
         examples: Sequence[E],
         objective: Objective[E],
         files: dict[str, str] | None = None,
+        heldout: Sequence[E] = (),
     ) -> None:
+        self.task = task
         self.job: JobDir = task.job
         self.config: OwnLoop = task.config
         self.seed = task.seed
@@ -84,22 +94,75 @@ class Loop(Generic[E]):
         self.files = files or {}
         self.steps = steps_of(self.config, len(examples))
         self.optimizer = _optimizer(model, self.config)
+        self.panel = Panel(task)
+        self.heldout = heldout
+        self.eval_every: int = getattr(self.config, "eval_every", 0)
+        metric = self.config.best_metric
+        looks = self.eval_every if is_heldout(metric) else self.config.save_every
+        self.best = Best(metric, self.config.patience, looks)
         self._shown = 0.0
 
     def run(self) -> dict[str, float]:
         """Train from the newest complete checkpoint to the end; the last step's metrics.
 
-        Raises Stopped, after a checkpoint, when the worker asks for an end.
+        Raises Stopped, after a checkpoint, when the worker asks for an end; BadInput where the
+        options ask for what the data or the metrics lack.
         """
+        if self.eval_every and not self.heldout:
+            raise BadInput(
+                phrase(
+                    "No held-out comparison is there to measure on: set eval_every to 0, or "
+                    "freeze labels of held-out prompts."
+                )
+            )
         self.adapters.begin(self.steps)
         torch.manual_seed(self.seed)
-        start = self._resume()
+        ended = self._resume()
         row: dict[str, float] = {}
-        for step, batch in self._batches(start):
-            row = self._step(step, batch)
-            self._report(step + 1, row)
-            self._checkpoint_when_due(step + 1)
+        for step, batch in self._batches(ended):
+            ended = step + 1
+            row = {**self._step(step, batch), **self._measured(ended)}
+            self._report(ended, row)
+            if self._gives_up(ended, row):
+                break
+            self._checkpoint_when_due(ended)
+        self._take_best(ended)
         return row
+
+    def _gives_up(self, done: int, row: dict[str, float]) -> bool:
+        """Look for the best where that is due; whether to wait for no better one."""
+        if self.best.is_due(done, self.steps):
+            self.best.look(done, row, lambda: self.adapters.trained(self.model))
+        return self.best.gave_up and done < self.steps
+
+    def _take_best(self, ended: int) -> None:
+        """The best look's weights into the model, and what result.json says of it."""
+        if ended < self.steps:
+            self.job.progress(Progress(ended, ended, "steps"))
+        if self.best.step:
+            self.adapters.restore(self.model, self.best.weights)
+        self.task.outcome |= self.best.said(ended, self.steps)
+
+    def _measured(self, done: int) -> dict[str, float]:
+        """The loss and metrics of the held-out rows, where they are due, under TRL's names."""
+        if not self.eval_every or (done % self.eval_every and done != self.steps):
+            return {}
+        size = self.config.micro_batch_size or self.config.batch_size
+        loss, units, metrics = 0.0, 0.0, dict[str, tuple[float, float]]()
+        device = next(self.model.parameters()).device.type
+        with undisturbed(self.model), torch.no_grad():
+            self.model.eval()
+            for start in range(0, len(self.heldout), size):
+                rows = self.heldout[start : start + size]
+                with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                    sums = self.objective.sums(self.model, rows)
+                loss += sums.loss.item()
+                units += sum(self.objective.units(one) for one in rows)
+                _add(metrics, sums.metrics)
+        means = {name: total / count for name, (total, count) in metrics.items() if count}
+        return {
+            f"{HELDOUT}{name}": value for name, value in {"loss": loss / units, **means}.items()
+        }
 
     def _batches(self, start: int) -> Iterator[tuple[int, list[E]]]:
         size = self.config.batch_size
@@ -137,9 +200,7 @@ class Loop(Generic[E]):
             share = sums.loss / units
             share.backward()
             loss += share.item()
-            for name, (total, count) in sums.metrics.items():
-                before = metrics.get(name, (0.0, 0.0))
-                metrics[name] = (before[0] + total, before[1] + count)
+            _add(metrics, sums.metrics)
         return loss, metrics
 
     def _keep_to_the_adapter(self, metrics: dict[str, tuple[float, float]]) -> None:
@@ -157,7 +218,10 @@ class Loop(Generic[E]):
 
     def _checkpoint_when_due(self, done: int) -> None:
         stopping = self.job.stop_requested.is_set()
-        if stopping or (done % self.config.save_every == 0 and done < self.steps):
+        due = done % self.config.save_every == 0
+        if due or done == self.steps:
+            self.panel.show(done, self.model)
+        if stopping or (due and done < self.steps):
             self._save(done)
         if stopping:
             raise Stopped
@@ -169,6 +233,7 @@ class Loop(Generic[E]):
             "adapters": self.adapters.state(),
             "optimizer": self.optimizer.state_dict(),
             "rng": random_state(),
+            "best": self.best.state(),
             **self._more_state(),
         }
         with publish(checkpoint_folder(self.job, done)) as folder:
@@ -187,6 +252,7 @@ class Loop(Generic[E]):
         self.adapters.take_up(state.get("adapters", []))
         self.optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["rng"])
+        self.best.restore(state.get("best", {}))
         self._restore(state)
         return int(state["step"])
 
@@ -196,6 +262,13 @@ class Loop(Generic[E]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take that up again."""
+
+
+def _add(metrics: dict[str, tuple[float, float]], more: dict[str, tuple[float, float]]) -> None:
+    """Sums and counts, metric by metric."""
+    for name, (total, count) in more.items():
+        before = metrics.get(name, (0.0, 0.0))
+        metrics[name] = (before[0] + total, before[1] + count)
 
 
 def random_state() -> dict[str, Any]:

@@ -6,6 +6,7 @@ A pair that cannot be trained on is dropped under a stated reason and counted: `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,9 @@ from models_runtime.jobdir import BadInput, sha256_of
 from models_runtime.loading import load_policy, load_tokenizer
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS, Preference, PreferenceRecord, Strength
-from training.data import Encoder, read_preferences, training_records
+from training.data import Encoder, heldout_records, read_preferences
 from training.loop import Loop, Objective, Sums
+from training.mixture import preferences_of
 from training.scoring import completion_logps, in_batches
 from training.task import Task
 
@@ -139,9 +141,12 @@ def train_on_pairs(
 ) -> None:
     """Inputs policy and snapshot (and reference) -> a policy, by a loss of log-probabilities."""
     encoder, pairs = read_pairs(task)
+    heldout = heldout_pairs(task)
     if against_reference:
-        pairs = with_reference(pairs, reference_of(task))
-    tune(task, encoder, pairs, PairObjective(judge))
+        reference = reference_of(task)
+        pairs = with_reference(pairs, reference)
+        heldout = with_reference(heldout, reference) if heldout else []
+    tune(task, encoder, pairs, PairObjective(judge), heldout=heldout)
 
 
 def tune(
@@ -150,10 +155,11 @@ def tune(
     examples: Sequence[Any],
     objective: Objective[Any],
     loop: type[Loop[Any]] = Loop,
+    heldout: Sequence[Any] = (),
 ) -> None:
     """The policy after the loop over these examples; dropout stays off."""
     model = task.policy_to_train().eval()
-    last = loop(task, model, examples, objective).run()
+    last = loop(task, model, examples, objective, heldout=heldout).run()
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": last}, len(examples), encoder.prompts_cut)
 
@@ -161,10 +167,20 @@ def tune(
 def read_pairs(task: Task) -> tuple[Encoder, list[TextPair]]:
     """The snapshot's pairs that the run may train on. Raises BadInput when none is left."""
     encoder = Encoder.of(task.job.input_path("policy"), task.config)
-    records = read_preferences(task.job.input_path("snapshot"))
-    pairs = text_pairs(task, training_records(records, task.selection), encoder)
+    pairs = text_pairs(task, preferences_of(task), encoder)
     task.require(pairs)
     return encoder, pairs
+
+
+def heldout_pairs(task: Task) -> list[TextPair]:
+    """The snapshot's pairs on held-out prompts, where the options ask to measure on them. What is
+    left out of these is counted nowhere: nothing is trained on them."""
+    if not task.config.eval_every:
+        return []
+    encoder = Encoder.of(task.job.input_path("policy"), task.config)
+    records = read_preferences(task.job.input_path("snapshot"))
+    uncounted = replace(task, dropped=Counter())
+    return text_pairs(uncounted, heldout_records(records, task.selection), encoder)
 
 
 def text_pairs(

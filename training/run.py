@@ -1,7 +1,8 @@
 """The job entry ``python -m training.run DIR``: train by a method, or evaluate a policy.
 
     job.json   {"job", "kind": "train" | "evaluate", "seed", "config"}
-    train      config {"method", "options", "select": {"split", "fold", "iteration"}}
+    train      config {"method", "options", "select": {"split", "fold", "iteration",
+               "filters"}, "mixture": [{"input", "number", "weight", "own"}]}
     evaluate   config: the fields of configs.EvaluationConfig
 
 Imports nothing of a web framework or a queue, so a failed run is repeated by hand.
@@ -16,7 +17,8 @@ from typing import Any
 from models_runtime.jobdir import BadInput, JobDir, run_entry
 from models_runtime.loading import use_one_thread_when_asked
 from models_runtime.phrases import of
-from training.configs import METHODS, BadOption, Selection, parse
+from training.configs import METHODS, BadOption, Selection, parse, parse_mixture
+from training.event_files import write_beside
 from training.task import Task
 
 
@@ -39,8 +41,11 @@ def train(job: JobDir, spec: dict[str, Any]) -> None:
     method = str(config.get("method"))
     options = parse(method, config.get("options", {}))
     selection = Selection.parse(config.get("select", {}))
-    task = Task(job, method, options, selection, int(spec.get("seed", 0)))
+    mixture = parse_mixture(config.get("mixture", []))
+    task = Task(job, method, options, selection, int(spec.get("seed", 0)), mixture=mixture)
     task.write_config()
+    if options.tensorboard:
+        write_beside(job)
     import_module(METHODS[method][0]).train(task)
 
 

@@ -22,6 +22,7 @@ from models_runtime.phrases import phrase
 T = TypeVar("T")
 ADAPTERS = ("none", "lora", "adalora")
 ALL_LINEAR = "all-linear"
+HELDOUT = "eval_"  # begins the names of metrics of held-out rows
 WARMUP = phrase(
     "Share of all steps, 0 to 1, over which the learning rate rises; no number of steps."
 )
@@ -105,6 +106,10 @@ class Optimisation:
         "all-linear (Dettmers et al., 2023): every one but the output.",
     )
 
+    tensorboard: bool = option(
+        False, "Write event files for TensorBoard too, into the attempt's folder."
+    )
+
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step counted from 0: linear warm-up, then down to the floor.
 
@@ -132,6 +137,52 @@ class OwnLoop(Optimisation):
         "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
         choices=("adamw", "sgd"),
     )
+    best_metric: str = option(
+        "",
+        "The metric, as the curves name it, whose best checkpoint is published, eval_loss say; "
+        "empty: the last step's weights.",
+    )
+    patience: int = option(
+        0,
+        "Looks at that metric without an improvement after which the run ends; 0: never. It is "
+        "looked at where checkpoints are saved, or held-out rows measured.",
+        low=0,
+        high=100000,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What methods take beside that can measure held-out comparisons while they train."""
+
+    eval_every: int = option(
+        0,
+        "Optimiser steps between measurements on held-out comparisons (eval_loss and others); 0: "
+        "none.",
+        low=0,
+        high=1000000,
+    )
+
+
+def refuse_best(config: Optimisation, owner: str) -> None:
+    """Raise BadOption for a patience with nothing to look at, or a metric that is not measured."""
+    metric, every = getattr(config, "best_metric", ""), getattr(config, "eval_every", 0)
+    if getattr(config, "patience", 0) and not metric:
+        raise BadOption(
+            phrase(
+                "The option patience of %(owner)s waits for best_metric to improve: name one.",
+                owner=owner,
+            )
+        )
+    if metric.startswith(HELDOUT) and not every:
+        raise BadOption(
+            phrase(
+                "The metric %(metric)s is of held-out comparisons, which %(owner)s measures only "
+                "with eval_every above 0, where it has that option.",
+                metric=repr(metric),
+                owner=owner,
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

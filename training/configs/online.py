@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from training.configs.base import WARMUP, BadOption, Optimisation, OwnLoop, option
+from training.configs.watching import Panelled
 
 REWARDS = ("model", "piecewise", "length", "bleu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Online(Optimisation):
+class Online(Panelled, Optimisation):
     """What methods that sample and are rewarded share."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)

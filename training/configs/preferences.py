@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS
-from training.configs.base import WARMUP, BadOption, Optimisation, OwnLoop, option
+from training.configs.base import WARMUP, BadOption, HeldOut, Optimisation, OwnLoop, option
+from training.configs.watching import Panelled
 
 # Loss of a pair -> its smoothing by default; what is not here takes none.
 SMOOTHED = {"cdpo": 0.1, "robust": 0.1, "exo_pair": 1e-3, "aot": 0.0, "aot_unpaired": 0.0}
@@ -23,7 +24,7 @@ DEFAULT_BETA = DEFAULT_TAU = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgainstReference(Optimisation):
+class AgainstReference(Panelled, Optimisation):
     """What methods share that are pulled towards a reference policy."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -104,7 +105,7 @@ class DPOConfig(AgainstReference):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ODPOConfig(AgainstReference, OwnLoop):
+class ODPOConfig(HeldOut, AgainstReference, OwnLoop):
     """DPO with an offset by rated strength (ODPO). Defaults: Amini et al. (2024)."""
 
     margin: str = option(
@@ -157,7 +158,7 @@ class BetaDPOConfig(AgainstReference, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimPOConfig(OwnLoop):
+class SimPOConfig(HeldOut, Panelled, OwnLoop):
     """Simple preference optimisation, no reference. Defaults: Meng et al. (2024)."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -177,7 +178,7 @@ class SimPOConfig(OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ORPOConfig(OwnLoop):
+class ORPOConfig(HeldOut, Panelled, OwnLoop):
     """Odds-ratio preference optimisation, no reference. Defaults: Hong et al. (2024)."""
 
     learning_rate: float = option(8e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -196,7 +197,7 @@ class ORPOConfig(OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SLiCConfig(OwnLoop):
+class SLiCConfig(HeldOut, Panelled, OwnLoop):
     """Sequence likelihood calibration, no reference. Defaults: Zhao et al. (2023)."""
 
     delta: float = option(
@@ -208,7 +209,7 @@ class SLiCConfig(OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RRHFConfig(OwnLoop):
+class RRHFConfig(Panelled, OwnLoop):
     """Rank responses to align. Defaults: Yuan et al. (2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)
@@ -219,7 +220,7 @@ class RRHFConfig(OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PROConfig(OwnLoop):
+class PROConfig(Panelled, OwnLoop):
     """Preference ranking optimisation. Defaults: Song et al. (2023)."""
 
     learning_rate: float = option(5e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -267,7 +268,7 @@ class KTOConfig(AgainstReference):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SPINConfig(Optimisation):
+class SPINConfig(Panelled, Optimisation):
     """Self-play fine-tuning: people's answers over one's own. Defaults: Chen et al. (2024)."""
 
     learning_rate: float = option(5e-7, "Highest learning rate.", low=0.0, high=1.0)

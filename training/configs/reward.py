@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS
-from training.configs.base import BadOption, OwnLoop, WithDropout, option
+from training.configs.base import BadOption, HeldOut, OwnLoop, WithDropout, option
 
 REFERENCES = ("answers", "demonstrations", "samples", "none")
 NORMALISE = phrase(
@@ -16,7 +16,7 @@ NORMALISE = phrase(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RewardConfig(WithDropout, OwnLoop):
+class RewardConfig(WithDropout, HeldOut, OwnLoop):
     """K-wise Bradley-Terry reward model. Defaults: InstructGPT (2022), Llama 2 (2023)."""
 
     margin: str = option(

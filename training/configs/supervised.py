@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.configs.base import Optimisation, OwnLoop, WithDropout, option
+from training.configs.watching import Panelled
 
 
 @dataclass(frozen=True, kw_only=True)
-class SFTConfig(WithDropout, Optimisation):
+class SFTConfig(WithDropout, Panelled, Optimisation):
     """Supervised fine-tuning, loss on completion tokens only. Defaults: Llama 2 (2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)
@@ -17,7 +18,7 @@ class SFTConfig(WithDropout, Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RAFTConfig(OwnLoop):
+class RAFTConfig(Panelled, OwnLoop):
     """Best-of-K fine-tuning. Defaults: RAFT (Dong et al., 2023), rejection sampling (Llama 2)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

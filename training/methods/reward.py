@@ -35,11 +35,11 @@ from training.data import (
     group_by_prompt,
     heldout_records,
     read_preferences,
-    training_records,
     without_ties,
 )
 from training.loop import Loop, Sums
 from training.losses import bradley_terry, centring, first_among, k_wise
+from training.mixture import preferences_of
 from training.references import References
 from training.reward_models import NORMALISATION
 from training.reward_report import judge, measure
@@ -52,8 +52,7 @@ def train(task: Task) -> None:
     policy = task.job.input_path("policy")
     config: RewardConfig = task.config
     encoder = Encoder.of(policy, config)
-    records = read_preferences(task.job.input_path("snapshot"))
-    kept = training_records(records, task.selection)
+    kept = preferences_of(task)
     groups = group_by_prompt(kept, encoder, task.dropped)
     groups = with_something_to_learn(groups, config, task.dropped)
     task.require(groups)
@@ -64,8 +63,10 @@ def train(task: Task) -> None:
     model = task.adapters.put_on(fresh)
     shared, why = reads_once(model, groups, config.shared_prefix)
     objective = RewardObjective(config, task.seed, shared=shared)
-    last = Loop(task, model, groups, objective).run()
+    records = read_preferences(task.job.input_path("snapshot"))  # whatever is mixed with them
     heldout = group_by_prompt(heldout_records(records, task.selection), encoder, Counter())
+    measured = with_something_to_learn(heldout, config, Counter())
+    last = Loop(task, model, groups, objective, heldout=measured).run()
     rows = judge(model, heldout)
     normalisation = references.normalisation(model)
     published = {"heldout.jsonl": "".join(map(jsonl_line, rows))}

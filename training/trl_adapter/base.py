@@ -29,7 +29,9 @@ from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
 from training.adapters import Adapters
 from training.configs import Optimisation
+from training.panel import Panel
 from training.task import Task, checkpoint_folder, prune_checkpoints
+from training.trl_adapter.panel import PanelAtCheckpoints
 
 ADAPTERS = "adapters.pt"
 FIRST_LOSS_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
@@ -183,6 +185,7 @@ def fit(trainer: Any, task: Task) -> dict[str, float]:
     trainer.job, trainer.config, trainer.adapters = task.job, task.config, task.adapters
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
+    trainer.add_callback(PanelAtCheckpoints(trainer, Panel(task)))
     trainer.add_callback(_Adapting(task.adapters))
     found = task.job.newest_checkpoint()
     trainer.train(resume_from_checkpoint=str(found) if found else None)
