@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate import evidence, numerals, omissions, training_cost
+from annotate import evidence, numerals, omissions, outcomes, training_cost
 from annotate.language import translated
 from annotate.markdown_text import code, inert, yaml
 from annotate.method_titles import ABOUT, METHOD_TITLES
@@ -221,7 +221,8 @@ def _learned(run: TrainingRun | None) -> list[str]:
     named = {f"heldout/{name}": value for name, value in figures.items()}
     for name, value in (metrics.get("train") or {}).items():
         named[f"train/{name}"] = value
-    return [code(f"{name} = {value:.6g}") for name, value in named.items() if _is_figure(value)]
+    shown = [code(f"{name} = {v:.6g}") for name, v in named.items() if _is_figure(v)]
+    return [*(outcomes.of(run.job.result) if run else []), *shown]
 
 
 def _is_figure(value: object) -> bool:
