@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain, groupby
@@ -231,10 +231,11 @@ def _parts(
     texts = judgement.completions if judgement and questions.needs_texts(question.parts) else {}
     shown = Shown(ids, texts={pk: row.text for pk, row in texts.items()})
     given = _given(question, None if now_at == "rating" else judgement, refused)
+    may_be_best = replace(shown, best=ids[0] if len(ids) == 2 else None)  # once they choose
     found = []
     for key, config in question.parts.items():
         module = questions.load(config["type"])
-        asked = module.asked(config, shown) if hasattr(module, "asked") else len(ids) == 2
+        asked = module.asked(config, may_be_best) if hasattr(module, "asked") else len(ids) == 2
         if asked:
             controls = module.controls(config, shown)
             found.append(Part(key, config["type"], config, controls, given.get(key, {})))

@@ -4,6 +4,7 @@
 
 import { keysOf } from "./keys.js";
 import { parse } from "./markup.js";
+import * as best from "./parts/best.js";
 import * as diff from "./rate/diff.js";
 import * as drafts from "./talk/drafts.js";
 
@@ -98,7 +99,11 @@ const place = (html) => {
   arrive(before);
 };
 
-const restore = () => talk().querySelectorAll("form[data-draft]").forEach(drafts.restore);
+const restore = () => {
+  talk().querySelectorAll("form[data-draft]").forEach(drafts.restore);
+  const pair = [...talk().querySelectorAll(".pair")].at(-1);
+  if (pair && document.getElementById("judge")) best.follow(document.getElementById("judge"), pair);
+};
 let stage = talk().dataset.stage;
 const arrive = (before) => {
   stage = talk().dataset.stage;
@@ -270,13 +275,13 @@ const write = (event) => {
 // page has as a button or a menu, or the veil.
 const openMenu = () => document.querySelector("details.pop[open]");
 const allMarked = (place, event) =>
-  [...document.querySelectorAll(`${place} [data-codes]`)].filter((one) =>
-    one.dataset.codes.split(" ").includes(event.code),
+  [...document.querySelectorAll(`${place} [data-codes]`)].filter(
+    (one) => !one.disabled && one.dataset.codes.split(" ").includes(event.code),
   );
 const marked = (place, event) => allMarked(place, event)[0];
 // Where several questions have the key: of the one in hand, else of the first that is open.
 const group = (radio) => [...radio.form.elements].filter((one) => one.name === radio.name);
-const isOpen = (one) => one.type === "radio" && !group(one).some((radio) => radio.checked);
+const isOpen = (one) => one.type === "radio" && !one.disabled && !group(one).some((radio) => radio.checked);
 const step = (event) => {
   const found = allMarked("#judge", event);
   const inHand = found.find((one) => one.name && one.name === document.activeElement.name);

@@ -46,11 +46,12 @@ const show = (part, position, letters) => {
   if (line) line.textContent = position === null ? line.dataset.none : letters[position];
 };
 
-export const follow = (form) => {
+// ``texts`` holds the answers in the order of their letters.
+export const follow = (form, texts) => {
   const isAbout = (part) => part.querySelector("[data-over='best']");
   const parts = [...form.querySelectorAll("fieldset.part")].filter(isAbout);
   if (!parts.length) return;
-  const letters = [...form.closest("#card").querySelectorAll(".pair > .side .letter")].map((one) => one.textContent);
+  const letters = [...texts.querySelectorAll(".side .letter")].map((one) => one.textContent);
   const update = () => parts.forEach((part) => show(part, bestBefore(part), letters));
   form.addEventListener("input", update);
   update();

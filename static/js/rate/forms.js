@@ -247,7 +247,7 @@ export const attach = (element) => {
     if (own) behaviours.set(part, part.behaviour || own.attach(part, element));
     part.behaviour = behaviours.get(part);
   }
-  if (isNew) best.follow(form);
+  if (isNew) best.follow(form, element.querySelector(".pair"));
   mark();
 };
 
