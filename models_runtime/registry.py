@@ -23,6 +23,21 @@ FETCH_SECONDS = 24 * 3600  # tens of gigabytes over a slow line; it shows its pr
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+def project_named(slug: str) -> Project:
+    """The project that something is registered in: the only one there is, where slug is "".
+
+    Raises ValueError with one sentence when that is none or several.
+    """
+    rows = Project.objects.filter(slug=slug) if slug else Project.objects.all()
+    found = list(rows[:2])
+    if len(found) == 1:
+        return found[0]
+    if slug:
+        raise ValueError(f"There is no project named {slug}.")
+    wanted = "name one with --project" if found else "make one first with add_project SLUG"
+    raise ValueError(f"It is not clear which project is meant: {wanted}.")
+
+
 def register(
     *,
     project: Project,

@@ -38,6 +38,17 @@ def test_it_is_a_row_and_an_audit_event_once() -> None:
             add(server.url, model="small")
 
 
+def test_the_only_project_needs_no_name_and_one_of_two_does() -> None:
+    with endpoint(["unasked"]) as server:
+        add(server.url, project="")
+        assert Endpoint.objects.get().project.slug == "main"
+        ProjectFactory(slug="safety")
+        with pytest.raises(CommandError, match="name one with --project"):
+            add(server.url, project="", name="another")
+        with pytest.raises(CommandError, match="There is no project named nope"):
+            add(server.url, project="nope", name="another")
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from models_runtime import endpoints
-from models_runtime.models import Project
+from models_runtime import endpoints, registry
 
 
 class Command(BaseCommand):
@@ -27,7 +26,7 @@ class Command(BaseCommand):
             metavar="NAME",
             help="the environment variable that holds its key, here and where talks are answered",
         )
-        parser.add_argument("--project", required=True, help="its slug")
+        parser.add_argument("--project", default="", help="its slug; not needed if there is one")
         parser.add_argument(
             "--force",
             action="store_true",
@@ -35,12 +34,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, url: str, name: str, model: str, **options: Any) -> None:
-        project = Project.objects.filter(slug=options["project"]).first()
-        if project is None:
-            raise CommandError(f"There is no project named {options['project']}.")
         try:
             made = endpoints.add(
-                project=project,
+                project=registry.project_named(options.get("project", "")),
                 name=name,
                 base_url=url,
                 model_name=model,

@@ -11,6 +11,8 @@ from models_runtime import jobs
 from models_runtime.models import Job
 from models_runtime.states import StaleState
 
+NONE = "There is no job yet."
+NONE_OPEN = "Every job has succeeded or was cancelled: jobs list --all shows them."
 ACTS = {"stop": jobs.request_stop, "retry": jobs.requeue, "cancel": jobs.cancel}
 
 
@@ -39,6 +41,8 @@ class Command(BaseCommand):
         rows = Job.objects.order_by("id")
         if not everything:
             rows = rows.exclude(state__in=("succeeded", "cancelled"))
+        if not rows:
+            self.stdout.write(NONE_OPEN if Job.objects.exists() else NONE)
         for job in rows:
             where = f"{job.pk:>6}  {job.kind:<12} {job.queue:<8} {job.state:<10}"
             self.stdout.write(f"{where} attempt {job.attempt}  {_done(job)}{job.error}")

@@ -11,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from models_runtime import registry
 from models_runtime.jobdir import explain
-from models_runtime.models import Project
 
 
 class Command(BaseCommand):
@@ -26,10 +25,12 @@ class Command(BaseCommand):
         parser.add_argument("--project", default="", help="its slug; not needed if there is one")
 
     def handle(self, *args: Any, source: str, name: str, **options: Any) -> None:
-        project = _project(options["project"])
         try:
             checkpoint = registry.register_policy(
-                project=project, source=source, name=name, report=self._report
+                project=registry.project_named(options["project"]),
+                source=source,
+                name=name,
+                report=self._report,
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
@@ -41,14 +42,3 @@ class Command(BaseCommand):
     def _report(self, progress: dict[str, Any]) -> None:
         if progress.get("total"):
             self.stdout.write("Fetching: {done} of {total} {unit}.".format(**progress))
-
-
-def _project(slug: str) -> Project:
-    rows = Project.objects.filter(slug=slug) if slug else Project.objects.all()
-    found = list(rows[:2])
-    if len(found) == 1:
-        return found[0]
-    if slug:
-        raise CommandError(f"There is no project named {slug}.")
-    wanted = "name one with --project" if found else "make one first with add_project SLUG"
-    raise CommandError(f"It is not clear which project is meant: {wanted}.")
