@@ -81,6 +81,27 @@ TITLES = {
         _("Self-play fine-tuning (SPIN)"),
         _("Learns to tell people's answers from its own. Defaults: Chen et al. (2024)."),
     ),
+    "conditional": (
+        _("Fine-tuning by quality"),
+        _(
+            "Imitates every answer under a phrase that says how good it is, and is then asked for "
+            "the best. Defaults: those of fine-tuning (Llama 2, 2023)."
+        ),
+    ),
+    "hindsight": (
+        _("Chain of Hindsight"),
+        _(
+            "Imitates the better and the worse answer in a row, each after a phrase that says "
+            "which it is. Defaults: Liu et al. (2023)."
+        ),
+    ),
+    "distil": (
+        _("Context distillation"),
+        _(
+            "Learns what a preprompt makes a teacher answer, where that is safer, without the "
+            "preprompt. Defaults: Llama 2 (2023), Askell et al. (2021)."
+        ),
+    ),
     "ppo": (
         _("Proximal policy optimisation (PPO)"),
         _(

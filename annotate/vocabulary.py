@@ -47,6 +47,13 @@ QUESTION_TYPES = (
     phrase("rationale"), phrase("critique"), phrase("rewrite"), phrase("demonstration"),
     phrase("prompt writing"), phrase("conversation"), phrase("arena"), phrase("red team"),
 )  # fmt: skip
+# The filters of a run's data by name (training.configs.filters), what they may be, and what an
+# imported set counts.
+FILTERS = (
+    phrase("Least strength"), phrase("Least agreement"), phrase("Tags"), phrase("Without tags"),
+    phrase("Categories"), phrase("Since"), phrase("Until"), phrase("Without raters"),
+    phrase("Duplicates"), phrase("any"), phrase("keep"), phrase("drop"), phrase("imported"),
+)  # fmt: skip
 # The options of training methods by name (training.configs), and what they may be.
 OPTIONS = (
     phrase("Learning rate"), phrase("Epochs"), phrase("Batch size"), phrase("Micro batch size"),
@@ -71,5 +78,9 @@ OPTIONS = (
     phrase("none"), phrase("small"), phrase("large"), phrase("all"), phrase("pairs"),
     phrase("auto"), phrase("on"), phrase("off"), phrase("answers"), phrase("demonstrations"),
     phrase("samples"), phrase("ratings"), phrase("model"), phrase("piecewise"), phrase("reward"),
+    phrase("Phrases"), phrase("Good phrase"), phrase("Bad phrase"), phrase("Masked"),
+    phrase("Teacher"), phrase("Preprompt"), phrase("Preprompts"), phrase("Mined"), phrase("Rise"),
     phrase("warn"), phrase("separate"), phrase("shared"), phrase("group"), phrase("batch"),
+    phrase("Panel"), phrase("Best metric"), phrase("Patience"), phrase("Eval every"),
+    phrase("Tensorboard"),
 )  # fmt: skip

@@ -51,7 +51,7 @@ PARAMETERS = 431_000  # of the demo policy
 ANSWERS, TEMPERATURE, LONGEST = 5, 0.8, 64
 PAIRS = 1600
 NOT_POLICIES = ("reward", "regression")
-BY_REWARD = ("raft", "ppo", "ppo_ptx", "grpo", "rloo")
+BY_REWARD = ("raft", "distil", "ppo", "ppo_ptx", "grpo", "rloo")
 SHOWN = {  # figure of an evaluation -> heading
     "win_rate": "win rate",
     "win_rate_low": "low",
@@ -88,7 +88,8 @@ class Bench:
                 trained = self.job(here, "reward", "train", self.training("reward"), inputs, seed)
                 if "failed" in trained:
                     return trained
-                inputs["reward_model"] = _output(here / "reward")
+                judges = "safety_model" if method == "distil" else "reward_model"
+                inputs[judges] = _output(here / "reward")
         ran = self.job(here, method, "train", config, inputs, seed)
         if "failed" in ran:
             return ran

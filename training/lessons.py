@@ -9,7 +9,12 @@ from labeling.questions import Parts
 from models_runtime.phrases import phrase
 
 # Methods that learn from something else than preferences; all learn from those.
-LEARN_FROM = {"sft": {"demonstrations"}, "spin": {"demonstrations"}, "kto": {"thumbs", "ratings"}}
+LEARN_FROM = {
+    "sft": {"demonstrations"},
+    "spin": {"demonstrations"},
+    "kto": {"thumbs", "ratings"},
+    "conditional": {"thumbs", "ratings"},
+}
 NOTHING = phrase(
     "The answers to this question are neither preferences nor demonstrations, so no reward model "
     "and no policy can be trained from them: collect on, and export them."
@@ -20,7 +25,7 @@ ONLY_DEMONSTRATIONS = phrase(
 )
 ONE_BY_ONE = phrase(
     "The answers to this question judge each text by itself and are no preferences: only a plan "
-    "with the method kto can train from them."
+    "with the method kto or conditional can train from them."
 )
 
 

@@ -29,7 +29,7 @@ from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase, together
 from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
-from training import configs, lessons, runs
+from training import configs, lessons, runs, scorers
 from training.models import Evaluation, TrainingRun
 
 log = logging.getLogger(__name__)
@@ -331,7 +331,7 @@ def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
     reward = [run for run in rows if run.role == "reward_model"]
     trained = any(run.output_id for run in reward)
     config = configs.parse(plan.method, plan.options)
-    if runs.needs_reward_model(plan.method, config) and not trained:
+    if scorers.needs_reward_model(plan.method, config) and not trained:
         if all(run.job.state in runs.FINISHED for run in reward):
             raise ValueError(_why(reward) or phrase("The reward model was not trained."))
         return

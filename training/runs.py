@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.records import PromptRecord, jsonl_line, under_system
 from models_runtime.states import StaleState
-from training import configs
+from training import configs, scorers
+from training.frozen_sets import Mixture
 from training.models import Evaluation, TrainingRun
 
 # Beside a policy of such a method: what it was tuned on, for the next one to take up.
 EARLIER = {"raft": "best.jsonl", "spin": "own.jsonl"}
-BY_MODEL = ("model", "piecewise")  # what the option ``reward`` asks a reward model for
+ON_PROMPTS = ("raft", "distil")  # methods that sample; those with the option ``reward`` do too
 NO_PROMPTS = {
     None: phrase("The campaign has no prompts: import some first."),
     "heldout": phrase("The campaign has no held-out prompts: import some first."),
@@ -63,19 +65,30 @@ def start_run(
     role: str,
     method: str,
     options: dict[str, Any] | None = None,
+    filters: dict[str, Any] | None = None,
+    mixture: Sequence[tuple[Snapshot, float]] = (),
     actor: User | None = None,
 ) -> TrainingRun:
     """Write a run and its queued job. role: policy, reward_model or judge.
 
-    Raises configs.BadOption for an unknown method or option, ValueError when the iteration has
-    no snapshot yet or the method needs a reward model that is not trained.
+    ``filters`` are the fields of configs.Filters that differ from their defaults. ``mixture``
+    names the frozen sets to train on with their weights, the iteration's own among them; none:
+    that alone. Raises configs.BadOption for an unknown method, option or filter, ValueError when
+    the iteration has no snapshot yet, when the method needs a reward model that is not trained,
+    and for sets that may not be mixed.
     """
-    snapshot = _snapshot(iteration)
+    frozen = Mixture.of(iteration, role, mixture)
     merged = {**defaults(iteration, method), **(options or {})}
     config = configs.parse(method, merged)
     fold = {"reward_model": "policy", "judge": "judge", "policy": "policy"}[role]
-    select = configs.Selection(split="train", fold=fold, iteration=iteration.number)
+    select = configs.Selection(
+        split="train",
+        fold=fold,
+        iteration=iteration.number,
+        filters=configs.Filters.parse(filters or {}),
+    )
     inputs, parents = _inputs(iteration, method, config)
+    inputs += frozen.inputs()
     with transaction.atomic():
         job = jobs.submit(
             project=iteration.campaign.project,
@@ -84,6 +97,7 @@ def start_run(
                 "method": method,
                 "options": dataclasses.asdict(config),
                 "select": dataclasses.asdict(select),
+                "mixture": frozen.config(),
             },
             inputs=inputs,
             seed=seed_for(iteration, role),
@@ -97,11 +111,12 @@ def start_run(
             method=method,
             options=dataclasses.asdict(config),
             select=dataclasses.asdict(select),
-            snapshot=snapshot,
+            snapshot=frozen.snapshots[0],
             job=job,
             created_by=actor,
         )
         run.parents.set(parents)
+        frozen.write(run)
         audit.record(verb="run started", obj=run, actor=actor, data={"method": method})
     return run
 
@@ -155,13 +170,6 @@ def settle_run(run: TrainingRun) -> None:
     )
     TrainingRun.objects.filter(pk=run.pk, output__isnull=True).update(output=checkpoint)
     run.output = checkpoint
-
-
-def reward_model_of(iteration: Iteration, role: str = "reward_model") -> Checkpoint | None:
-    """The newest reward model this iteration trained for the policy, or to judge."""
-    done = iteration.runs.filter(role=role, output__isnull=False).select_related("output")
-    newest = done.order_by("-id").first()
-    return newest.output if newest else None
 
 
 def start_evaluation(run: TrainingRun) -> Evaluation:
@@ -261,16 +269,12 @@ def _iteration_of(job: Job) -> Iteration | None:
     return Iteration.objects.filter(its_own).select_related("campaign").first()
 
 
-def _snapshot(iteration: Iteration) -> Snapshot:
-    if iteration.snapshot is None:
-        raise ValueError(phrase("There is no snapshot of labels to train on yet."))
-    return iteration.snapshot
-
-
 def _facts(run: TrainingRun) -> dict[str, Any]:
-    """What training does not change about a checkpoint: architecture, tokenizer, template."""
+    """The policy's that training began with (architecture, tokenizer, template), but for what the
+    job says that it changed."""
     base = run.iteration.policy if run.iteration else None
-    return {**(base.facts if base else {}), "method": run.method}
+    changed = run.job.result.get("facts", {})
+    return {**(base.facts if base else {}), **changed, "method": run.method}
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
@@ -289,25 +293,18 @@ def defaults_for(policy: Checkpoint, plan: Plan, method: str) -> dict[str, Any]:
     return {**suggested, "max_new_tokens": plan.max_new_tokens}
 
 
-def needs_reward_model(method: str, config: configs.Config) -> bool:
-    """Whether a run of this method rewards answers that it samples by a trained model."""
-    return method == "raft" or getattr(config, "reward", "") in BY_MODEL
-
-
 def _inputs(
     iteration: Iteration, method: str, config: configs.Config
 ) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
     """What the job is given, and the checkpoints among it that its output descends from."""
     found = {"policy": iteration.policy, **_reference(iteration, config)}
-    if needs_reward_model(method, config):
-        found |= _rewarding(iteration, method, config)
+    found |= scorers.scorers_of(iteration, method, config)
     parents = list(dict.fromkeys(found.values()))
     name = EARLIER.get(method)
     if name in iteration.policy.manifest:
         found["earlier"] = iteration.policy
     inputs = [jobs.input_of_checkpoint(name, checkpoint) for name, checkpoint in found.items()]
-    inputs.append(jobs.input_of_snapshot("snapshot", _snapshot(iteration)))
-    if method == "raft" or hasattr(config, "reward"):
+    if method in ON_PROMPTS or hasattr(config, "reward"):
         asked = plan_of(iteration).system_prompt
         inputs.append(prompts_input(iteration, "train", system_prompt=asked))
     return inputs, parents
@@ -319,27 +316,6 @@ def _reference(iteration: Iteration, config: configs.Config) -> dict[str, Checkp
         return {}
     parent = config.reference == "parent"
     return {"reference": iteration.policy if parent else _first_policy(iteration)}
-
-
-def _rewarding(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:
-    """The models that reward: of this iteration, and the one that the option names for safety."""
-    reward_model = reward_model_of(iteration)
-    if reward_model is None:
-        raise ValueError(
-            phrase("%(method)s needs a reward model, and none is trained yet.", method=method)
-        )
-    if getattr(config, "reward", "") != "piecewise":
-        return {"reward_model": reward_model}
-    name = getattr(config, "safety_model", "")
-    named = Checkpoint.objects.filter(
-        project=iteration.campaign.project, kind="reward_model", name=name, state="ready"
-    )
-    safety = named.order_by("-id").first()
-    if safety is None:
-        raise ValueError(
-            phrase("There is no reward model named %(name)s to judge safety.", name=repr(name))
-        )
-    return {"reward_model": reward_model, "safety_model": safety}
 
 
 def _first_policy(iteration: Iteration) -> Checkpoint:
@@ -366,7 +342,7 @@ def _evaluation_inputs(iteration: Iteration, candidate: Checkpoint) -> list[dict
         jobs.input_of_checkpoint("parent", iteration.policy),
         prompts_input(iteration, "heldout", system_prompt=plan_of(iteration).system_prompt),
     ]
-    if judge := reward_model_of(iteration, "judge"):
+    if judge := scorers.reward_model_of(iteration, "judge"):
         inputs.append(jobs.input_of_checkpoint("reward_model", judge))
     if earlier := _first_samples(iteration):
         inputs.append({"name": "first_samples", **earlier.result["output"]})

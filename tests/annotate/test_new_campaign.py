@@ -225,5 +225,5 @@ def test_a_campaign_is_previewed_with_its_first_comparison(lead: Client, cast: C
 def test_training_that_cannot_be_is_not_left_to_start_by_itself(lead: Client) -> None:
     fields = press(lead, sent(lead.get(PAGE).content.decode()), "preset", preset="thumbs")
     response = lead.post(PAGE, {**fields, "name": "Thumbs", "start_training": "auto"})
-    assert "only a plan with the method kto can train" in response.content.decode()
+    assert "only a plan with the method kto or conditional can train" in response.content.decode()
     assert not Campaign.objects.filter(name="Thumbs").exists()

@@ -46,6 +46,8 @@ def started(iteration: Iteration, method: str, **options: object) -> dict[str, s
         ("kto", {"policy", "snapshot", "reference"}),
         ("spin", {"policy", "snapshot"}),
         ("raft", {"policy", "snapshot", "prompts", "reward_model"}),
+        ("hindsight", {"policy", "snapshot"}),
+        ("distil", {"policy", "snapshot", "prompts", "safety_model"}),
     ],
 )
 def test_a_method_gets_what_it_reads_and_no_more(cast: Cast, method: str, names: set[str]) -> None:
@@ -74,6 +76,20 @@ def test_a_safety_model_is_taken_by_its_name_or_refused(cast: Cast) -> None:
     assert (inputs["reward_model"], inputs["safety_model"]) == (helpful.uri, safety.uri)
     with pytest.raises(ValueError, match="no reward model named 'unsafe' to judge safety"):
         started(iteration, "ppo", reward="piecewise", safety_model="unsafe")
+
+
+def test_who_teaches_and_who_judges_safety_are_taken_by_their_names(cast: Cast) -> None:
+    iteration = frozen(cast)
+    with pytest.raises(ValueError, match="distil needs a reward model, and none is trained yet"):
+        started(iteration, "distil")
+    safety = CheckpointFactory(project=cast.project, kind="reward_model", name="safe")
+    teacher = CheckpointFactory(project=cast.project, name="wise")
+    inputs = started(iteration, "distil", safety_model="safe", teacher="wise")
+    assert (inputs["safety_model"], inputs["teacher"]) == (safety.uri, teacher.uri)
+    with pytest.raises(ValueError, match="no policy named 'safe' to teach"):
+        started(iteration, "distil", safety_model="safe", teacher="safe")
+    with pytest.raises(ValueError, match="no reward model named 'wise' to judge safety"):
+        started(iteration, "distil", safety_model="wise")
 
 
 def test_a_built_in_reward_needs_no_model(cast: Cast) -> None:

@@ -16,8 +16,11 @@ from training.configs.base import (
     Optimisation,
     build,
     refuse_adapter,
+    refuse_best,
     refuse_known_adapter,
 )
+from training.configs.conditioned import ConditionalConfig, HindsightConfig
+from training.configs.distilled import DistilConfig
 from training.configs.online import GRPOConfig, PPOConfig, PPOPtxConfig, RLOOConfig
 from training.configs.preferences import (
     BetaDPOConfig,
@@ -52,7 +55,10 @@ METHODS: dict[str, tuple[str, type[Any]]] = {
     "rrhf": ("training.methods.rrhf", RRHFConfig),
     "pro": ("training.methods.pro", PROConfig),
     "spin": ("training.methods.spin", SPINConfig),
+    "conditional": ("training.methods.conditional", ConditionalConfig),
+    "hindsight": ("training.methods.hindsight", HindsightConfig),
     "raft": ("training.methods.raft", RAFTConfig),
+    "distil": ("training.methods.distil", DistilConfig),
     "ppo": ("training.methods.ppo", PPOConfig),
     "ppo_ptx": ("training.methods.ppo", PPOPtxConfig),
     "grpo": ("training.methods.grpo", GRPOConfig),
@@ -81,6 +87,9 @@ SMALL_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "orpo": {"learning_rate": 5e-4, "batch_size": 32},
     **{name: {"learning_rate": 5e-4, "epochs": 1, "batch_size": 16} for name in ("rrhf", "pro")},
+    "conditional": {"learning_rate": 1e-3, "batch_size": 32},
+    "hindsight": {"learning_rate": 1e-3, "batch_size": 32},
+    "distil": {"learning_rate": 5e-4, "batch_size": 32, "k": 4, "temperature": 0.8},
     "raft": {
         "optimizer": "sgd",
         "learning_rate": 0.05,
@@ -137,6 +146,7 @@ def parse(method: str, options: dict[str, Any]) -> Any:
     refuse_known_adapter(options)
     config = build(METHODS[method][1], options, method)
     refuse_adapter(config, method)
+    refuse_best(config, method)
     micro = config.micro_batch_size
     if micro and config.batch_size % micro:
         raise BadOption(

@@ -1,0 +1,84 @@
+"""The models that score what a run samples, or teach it: of its iteration, or by name."""
+
+from __future__ import annotations
+
+from labeling.models import Iteration
+from models_runtime.models import Checkpoint
+from models_runtime.phrases import phrase
+from training import configs
+
+BY_MODEL = ("model", "piecewise")  # what the option ``reward`` asks a reward model for
+
+
+def reward_model_of(iteration: Iteration, role: str = "reward_model") -> Checkpoint | None:
+    """The newest reward model this iteration trained for the policy, or to judge."""
+    done = iteration.runs.filter(role=role, output__isnull=False).select_related("output")
+    newest = done.order_by("-id").first()
+    return newest.output if newest else None
+
+
+def needs_reward_model(method: str, config: configs.Config) -> bool:
+    """Whether a run of this method rewards answers that it samples by a trained model."""
+    if method == "distil":
+        return not getattr(config, "safety_model", "")
+    return method == "raft" or getattr(config, "reward", "") in BY_MODEL
+
+
+def scorers_of(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:
+    """The run's inputs that judge or teach, by name; none for a method that needs none. Raises
+    ValueError, one sentence, where one is not there."""
+    if method == "distil":
+        return _distilling(iteration, method, config)
+    return _rewarding(iteration, method, config) if needs_reward_model(method, config) else {}
+
+
+def _rewarding(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:
+    """The models that reward: of this iteration, and the one that the option names for safety."""
+    reward_model = _its_reward_model(iteration, method)
+    if getattr(config, "reward", "") != "piecewise":
+        return {"reward_model": reward_model}
+    return {"reward_model": reward_model, "safety_model": _safety_model(iteration, config)}
+
+
+def _distilling(
+    iteration: Iteration, method: str, config: configs.Config
+) -> dict[str, Checkpoint]:
+    """What judges safety, by its name or of this iteration, and who teaches where another does."""
+    named = getattr(config, "safety_model", "")
+    safety = _safety_model(iteration, config) if named else _its_reward_model(iteration, method)
+    found = {"safety_model": safety}
+    if name := getattr(config, "teacher", ""):
+        teacher = _named(iteration, "policy", name)
+        if teacher is None:
+            raise ValueError(
+                phrase("There is no policy named %(name)s to teach.", name=repr(name))
+            )
+        found["teacher"] = teacher
+    return found
+
+
+def _its_reward_model(iteration: Iteration, method: str) -> Checkpoint:
+    reward_model = reward_model_of(iteration)
+    if reward_model is None:
+        raise ValueError(
+            phrase("%(method)s needs a reward model, and none is trained yet.", method=method)
+        )
+    return reward_model
+
+
+def _safety_model(iteration: Iteration, config: configs.Config) -> Checkpoint:
+    name = getattr(config, "safety_model", "")
+    safety = _named(iteration, "reward_model", name)
+    if safety is None:
+        raise ValueError(
+            phrase("There is no reward model named %(name)s to judge safety.", name=repr(name))
+        )
+    return safety
+
+
+def _named(iteration: Iteration, kind: str, name: str) -> Checkpoint | None:
+    """The newest checkpoint of the project with that name whose files are there."""
+    named = Checkpoint.objects.filter(
+        project=iteration.campaign.project, kind=kind, name=name, state="ready"
+    )
+    return named.order_by("-id").first()
