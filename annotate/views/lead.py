@@ -289,7 +289,8 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
         "flags": flags.unresolved(campaign),
         "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
-        "certainty": shares.certainty(numbers.people),
+        # Before the first label: what as many as are wanted will show.
+        "certainty": shares.certainty(numbers.people or (progress["target"] if collecting else 0)),
         "selection": STRATEGY_TITLES.get(campaign.plan.get("strategy", "random")),
         "method": METHOD_TITLES.get(campaign.plan.get("method", "raft")),
     }

@@ -13,7 +13,8 @@ from annotate.campaign_forms import STRATEGY_TITLES, CampaignForm
 from annotate.method_titles import METHOD_TITLES
 from labeling.models import Snapshot
 from models_runtime.pairing import STRATEGIES
-from tests.factories import Cast, IterationFactory
+from tests.factories import Cast, IterationFactory, open_comparisons
+from tests.rating import answer
 
 
 def set_up(client: Client, cast: Cast) -> dict[str, str]:
@@ -50,3 +51,15 @@ def test_a_snapshot_counts_comparisons_beside_labels(cast: Cast) -> None:
     iteration = IterationFactory(campaign=cast.campaign, snapshot=snapshot, state="training")
     notes = [note for node in evidence.chain(iteration, [], []) for note in node.notes]
     assert "452 comparisons kept, 10 dropped" in notes
+
+
+def test_how_little_the_labels_show_is_said_before_the_first_one(
+    client: Client, cast: Cast
+) -> None:
+    """Who is asked for 24 labels learns at once what 24 can show; then it is about those given."""
+    open_comparisons(cast.campaign, 2)
+    cast.campaign.iterations.update(plan={"target_labels": 24})
+    client.force_login(cast.lead)
+    assert "24 labels show little." in client.get("/campaigns/helpful/").content.decode()
+    answer(cast.rater, cast.campaign, "0:better")
+    assert "1 label shows little." in client.get("/campaigns/helpful/").content.decode()
