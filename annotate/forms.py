@@ -186,7 +186,7 @@ class PromoteForm(RequestForm):
 def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
     """A form of the method's own options, from its config dataclass: field, help and bounds."""
     fields = {
-        option.name: _option_field(option, initial.get(option.name, option.default))
+        option.name: option_field(option, initial.get(option.name, option.default))
         for option in dataclasses.fields(METHODS[method][1])
     }
     return type("RunForm", (forms.Form,), fields)
@@ -196,7 +196,8 @@ def choice(label: Any, titles: dict[str, Any], initial: str) -> forms.ChoiceFiel
     return forms.ChoiceField(label=label, choices=list(titles.items()), initial=initial)
 
 
-def _option_field(option: dataclasses.Field[Any], initial: Any) -> forms.Field:
+def option_field(option: dataclasses.Field[Any], initial: Any) -> forms.Field:
+    """A form's field for an option described as in training.configs.base."""
     common: dict[str, Any] = {
         "label": language.translated(option_label(option.name)),
         "help_text": language.translated(option.metadata.get("help")),

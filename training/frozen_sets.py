@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from labeling.models import Iteration, Snapshot
 from models_runtime import jobs
 from models_runtime.phrases import phrase
@@ -66,6 +68,12 @@ class Mixture:
             MixturePart(run=run, snapshot=snapshot, place=place, weight=part.weight)
             for place, (snapshot, part) in both
         )
+
+
+def runs_on(snapshot: Snapshot) -> QuerySet[TrainingRun]:
+    """All that train on it, alone or in a mixture, the oldest first."""
+    found = TrainingRun.objects.filter(Q(snapshot=snapshot) | Q(parts__snapshot=snapshot))
+    return found.distinct().select_related("job", "output").order_by("id")
 
 
 def _part(iteration: Iteration, place: int, snapshot: Snapshot, weight: float) -> dict[str, Any]:

@@ -18,16 +18,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access, evidence, job_bars, language, model_card, omissions
+from annotate import access, evidence, job_bars, language, model_card, omissions, outcomes, panels
 from annotate.access import SignedInRequest
+from annotate.data_forms import DataForm
 from annotate.forms import PromoteForm, run_form
 from annotate.method_titles import ABOUT, METHOD_TITLES, TUNERS
 from labeling import iterations, rendering
 from labeling.models import Completion, Iteration, Label, Prompt
+from labeling.preference_sets import IMPORTED
 from models_runtime import attempts, jobs
 from models_runtime.models import Checkpoint, Job
 from models_runtime.states import StaleState
-from training import pipeline, runs
+from training import frozen_sets, pipeline, runs
 
 PAGE = 50
 LOG_BYTES = 16_384
@@ -121,19 +123,22 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
     if method not in TUNERS:
         raise Http404
     form = run_form(method, runs.defaults(row, method))(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    data = DataForm(row, request.POST or None)
+    if request.method == "POST" and all([form.is_valid(), data.is_valid()]):
         options = {name: value for name, value in form.cleaned_data.items() if value is not None}
-        if _start_run(request, row, method, options):
+        if _start_run(request, row, method, options, data):
             return redirect("iteration", slug=slug, number=number)
     context = {
         "iteration": row,
         "form": form,
+        "data": data,
         "method": method,
         "title": METHOD_TITLES[method],
         "about": ABOUT[method],
         "can_run": _can_run(row),
     }
-    return render(request, "research/new_run.html", context, status=400 if form.errors else 200)
+    status = 400 if form.errors or data.errors else 200
+    return render(request, "research/new_run.html", context, status=status)
 
 
 @never_cache
@@ -175,7 +180,9 @@ def job(request: SignedInRequest, pk: int) -> HttpResponse:
         "run": getattr(row, "training_run", None),
         "evaluation": getattr(row, "evaluation", None),
         "left_out": omissions.of(row.result),
+        "outcome": outcomes.of(row.result),
         "curves": evidence.curves(row),
+        "panel": panels.of(row),
         "log": _log_tail(row),
         "config": sorted(_flat(row.config).items()),
         "active": row.state in ("queued", "running"),
@@ -262,11 +269,12 @@ def checkpoint_card(request: SignedInRequest, pk: int) -> HttpResponse:
 @access.signed_in
 def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot_for_staff(request.user, pk)
+    counts = {name: n for name, n in row.counts.items() if name != IMPORTED}  # a sentence's
     context = {
         "snapshot": row,
-        "counts": [(name.split("."), n) for name, n in sorted(_flat(row.counts).items())],
+        "counts": [(name.split("."), n) for name, n in sorted(_flat(counts).items())],
         "files": sorted((name, value) for name, value in row.manifest.items()),
-        "runs": row.runs.select_related("job", "output").order_by("id"),
+        "runs": frozen_sets.runs_on(row),
     }
     return render(request, "research/snapshot.html", context)
 
@@ -318,14 +326,20 @@ def _can_run(row: Iteration) -> bool:
 
 
 def _start_run(
-    request: SignedInRequest, row: Iteration, method: str, options: dict[str, Any]
+    request: SignedInRequest, row: Iteration, method: str, options: dict[str, Any], data: DataForm
 ) -> bool:
     if not _can_run(row):
         messages.error(request, _("Runs start once the labels are frozen, until the decision."))
         return False
     try:
         runs.start_run(
-            iteration=row, role="policy", method=method, options=options, actor=request.user
+            iteration=row,
+            role="policy",
+            method=method,
+            options=options,
+            filters=data.filters(),
+            mixture=data.mixture(),
+            actor=request.user,
         )
     except ValueError as error:
         messages.error(request, language.said_by(error))

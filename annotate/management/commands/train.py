@@ -1,4 +1,5 @@
-"""``python manage.py train METHOD --snapshot ID --set beta=.1``: start a run on frozen labels."""
+"""``python manage.py train METHOD --snapshot ID --set beta=.1``: start a run on frozen labels, or
+on a weighted mixture: ``--snapshot 3=2 --snapshot 7=1 --filter least_agreement=.7``."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate.method_titles import SCORERS
 from labeling.models import Iteration, Snapshot
 from training import runs
-from training.configs import METHODS
+from training.configs import METHODS, Filters
 
+FILTERS = [field.name for field in dataclasses.fields(Filters)]
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -22,7 +24,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("method", help=", ".join(METHODS))
         parser.add_argument(
-            "--snapshot", type=int, required=True, help="its number, as in its page's address"
+            "--snapshot",
+            action="append",
+            required=True,
+            metavar="ID[=WEIGHT]",
+            help="its number, as in its page's address; repeated, rows are drawn by the weights",
+        )
+        parser.add_argument(
+            "--filter",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help=f"what is left out, repeatable: {', '.join(FILTERS)}",
         )
         parser.add_argument(
             "--set",
@@ -35,30 +48,50 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         method = options["method"]
         role = "reward_model" if method in SCORERS else "policy"
-        iteration = _iteration(options["snapshot"], role)
+        mixture = _mixture(options["snapshot"])
+        iteration = _iteration([snapshot for snapshot, _ in mixture], role)
         try:
             run = runs.start_run(
                 iteration=iteration,
                 role=role,
                 method=method,
-                options=_chosen(method, options["set"]),
+                options=_chosen(METHODS[method][1] if method in METHODS else None, options["set"]),
+                filters=_chosen(Filters, options["filter"], "--filter"),
+                mixture=mixture,
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"run-{run.pk} of {method} waits for a worker as job {run.job.pk}.")
 
 
-def _iteration(number: int, role: str) -> Iteration:
-    """The iteration whose labels the snapshot holds. Raises CommandError unless it would still
-    take up what such a run makes."""
-    snapshot = Snapshot.objects.filter(pk=number).first()
-    if snapshot is None:
-        raise CommandError(f"There is no snapshot {number}.")
-    iteration = Iteration.objects.filter(snapshot=snapshot).order_by("-number").first()
+def _mixture(named: list[str]) -> list[tuple[Snapshot, float]]:
+    """The snapshots with their weights, as named. Raises CommandError."""
+    found = []
+    for text in named:
+        number, _, weight = text.partition("=")
+        try:
+            asked = int(number), float(weight or 1)
+        except ValueError as error:
+            raise CommandError(f"Write --snapshot ID or ID=WEIGHT, not {text}.") from error
+        snapshot = Snapshot.objects.filter(pk=asked[0]).first()
+        if snapshot is None:
+            raise CommandError(f"There is no snapshot {asked[0]}.")
+        found.append((snapshot, asked[1]))
+    return found
+
+
+def _iteration(snapshots: list[Snapshot], role: str) -> Iteration:
+    """The iteration that trains on the first of these snapshots on which one does. Raises
+    CommandError unless it would still take up what such a run makes."""
+    training = (
+        Iteration.objects.filter(snapshot=snapshot).order_by("-number").first()
+        for snapshot in snapshots
+    )
+    iteration = next((found for found in training if found is not None), None)
     if iteration is None:
         raise CommandError(
-            f"Snapshot {number} was frozen for no iteration, so there is no policy to train: name "
-            "one that an iteration trains on."
+            f"Snapshot {snapshots[0].pk} was frozen for no iteration, so there is no policy to "
+            "train: name one that an iteration trains on."
         )
     if not runs.is_taken_up(iteration, role):
         states = ", ".join(runs.TAKEN_UP_IN[role])
@@ -70,16 +103,15 @@ def _iteration(number: int, role: str) -> Iteration:
     return iteration
 
 
-def _chosen(method: str, settings: list[str]) -> dict[str, Any]:
+def _chosen(kind: type[Any] | None, settings: list[str], option: str = "--set") -> dict[str, Any]:
     """The options by name, each of the type of its default; what does not fit stays a text, and
     the check of the options says what it should be."""
-    kind = METHODS[method][1] if method in METHODS else None
     defaults = {field.name: field.default for field in dataclasses.fields(kind)} if kind else {}
     chosen = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise CommandError(f"Write --set NAME=VALUE, not --set {setting}.")
+            raise CommandError(f"Write {option} NAME=VALUE, not {option} {setting}.")
         chosen[name] = _typed(value, type(defaults.get(name, "")))
     return chosen
 
