@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import translation
 from huggingface_hub import ModelCard
 
 from annotate import model_card, training_cost
@@ -27,6 +29,13 @@ HOSTILE = (
     "![b](https://evil.example/i.png) https://evil.example www.evil.example a@evil.example "
     "`code` | cell | $x$ \u202e\u200b \U0001f600 \U000e0041 \"quoted\" 'q' \\ & &lt;"
 )
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """Whatever language a request of another test left behind."""
+    with translation.override("en-gb"):
+        yield
 
 
 @pytest.fixture

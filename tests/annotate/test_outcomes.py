@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from annotate import model_card, outcomes
 from models_runtime.models import Job
@@ -13,6 +16,13 @@ from training.models import TrainingRun
 
 BEST = {"metric": "eval_loss", "step": 1200, "value": 0.41234, "steps": 6000}
 EARLY = {**BEST, "ended_early": 1800, "patience": 3}
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """Whatever language a request of another test left behind."""
+    with translation.override("en-gb"):
+        yield
 
 
 def test_the_last_step_needs_no_word() -> None:
