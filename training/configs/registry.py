@@ -73,10 +73,10 @@ METHODS: dict[str, tuple[str, type[Any]]] = {
 # utility better (.82) than on 16 (.80). Of 1,000 pairs, ranked in fours, methods of pairs learn at
 # 3e-4 what they lose again at 1e-3: KTO wins .634 with 97 % of texts valid, and .424 with 45 %.
 # PPO of one seed after 1,600 labels: 40 rounds at 1e-4 that falls win .830 (.781 to .879) at 2.1
-# nats with .806 of facts right (.819 at the start) and 97.6 % of texts valid; 20 rounds at a steady
-# 3e-4 win .776 at 5.8 nats, .722 and 81.8 %. Its guard looks at preferred answers: at a KL weight
-# of .05 and SGD they were .08 nats a token less likely after 160 steps, and later .28 of facts were
-# gone. PPO-ptx, GRPO and RLOO have its rates unmeasured, for runs of minutes.
+# nats, with .806 of facts right (.819 at the start) and 97.6 % of texts valid; 20 rounds at a
+# steady 3e-4 win .776 at 5.8 nats, .722 and 81.8 %. Its guard looks at preferred answers: at a KL
+# weight of .05, by SGD, they were .08 nats a token less likely after 160 steps, and at the end of
+# 480 .28 of facts were gone. PPO-ptx, GRPO and RLOO have its rates unmeasured.
 SMALL_MODEL = 10_000_000
 SMALL_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
     "sft": {"learning_rate": 1e-3, "batch_size": 32},
