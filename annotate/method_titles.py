@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.utils.translation import gettext_lazy as _
 
 from training.configs import METHODS
@@ -135,6 +137,13 @@ METHOD_TITLES = {name: title for name, (title, _about) in TITLES.items()}
 ABOUT = {name: about for name, (_title, about) in TITLES.items()}
 TUNERS = tuple(name for name in TITLES if name in METHODS and name not in SCORERS)
 ACRONYMS = ("kl", "eos", "ptx")
+
+
+def short_name(method: str) -> str:
+    """What fits into a table: the abbreviation in which the title ends, as β-DPO; else it all."""
+    title = str(METHOD_TITLES.get(method, method))
+    found = re.search(r"\(([^()]+)\)$", title)
+    return found[1] if found else title
 
 
 def option_label(name: str) -> str:

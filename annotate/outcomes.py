@@ -1,18 +1,36 @@
-"""How a run ended where that was not its last step: which checkpoint it published, and when it
-stopped waiting for a better one"""
+"""What else is to be known of how a run ended: that guards only warned, which checkpoint it
+published where that was not the last step, and when it stopped waiting for a better one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate import numerals
 
 
 def of(result: dict[str, Any]) -> list[str]:
-    """Sentences on a training job's result; none where the last step was published."""
-    best = result.get("best")
+    """Sentences on a training job's result; none where nothing warned and the last step was
+    published."""
+    return _warned(result.get("metrics") or {}) + _best(result.get("best") or {})
+
+
+def _warned(metrics: dict[str, Any]) -> list[str]:
+    """The last warning stands as the run wrote it."""
+    told = metrics if "warnings" in metrics else metrics.get("train") or {}
+    if not told.get("warnings"):
+        return []
+    said = ngettext(
+        "Guards of this run only warned, %(n)s time: %(last)s",
+        "Guards of this run only warned, %(n)s times, at last: %(last)s",
+        told["warnings"],
+    )
+    return [said % {"n": numerals.whole(told["warnings"]), "last": told["last_warning"]}]
+
+
+def _best(best: dict[str, Any]) -> list[str]:
     if not best:
         return []
     shown = {

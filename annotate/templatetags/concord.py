@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from annotate import access, language, numerals
+from annotate.method_titles import short_name
 from labeling import questions, rendering
 from labeling.models import Label
 from training import runs
@@ -42,6 +43,12 @@ TONES = {
 def sanitised(html: str) -> SafeString:
     """Declares safe what labeling.rendering made: the only place in Concord that does."""
     return mark_safe(html)
+
+
+@register.filter
+def method(name: str) -> str:
+    """A training method by its short name."""
+    return short_name(name)
 
 
 @register.filter

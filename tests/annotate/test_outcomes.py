@@ -38,6 +38,18 @@ def test_what_was_published_and_when_the_run_ended_are_said() -> None:
     ]
 
 
+@pytest.mark.parametrize("where", ["ppo", "grpo"])
+def test_what_guards_only_warned_of_is_said(where: str) -> None:
+    def said(times: int) -> list[str]:
+        told = {"warnings": times, "last_warning": "At step 8 a guard found too much."}
+        train = {"train": {"loss": 0.1}}
+        return outcomes.of({"metrics": {**train, **told} if where == "ppo" else {"train": told}})
+
+    assert said(1) == ["Guards of this run only warned, 1 time: At step 8 a guard found too much."]
+    assert "only warned, 2 times, at last:" in said(2)[0]
+    assert outcomes.of({"metrics": {"train": {"loss": 0.1}}}) == []
+
+
 @pytest.mark.django_db
 def test_the_job_s_page_and_the_model_card_say_it(client: Client) -> None:
     scene: Cast = review_scene(12)
