@@ -82,5 +82,6 @@ OPTIONS = (
     phrase("Teacher"), phrase("Preprompt"), phrase("Preprompts"), phrase("Mined"), phrase("Rise"),
     phrase("warn"), phrase("separate"), phrase("shared"), phrase("group"), phrase("batch"),
     phrase("Panel"), phrase("Best metric"), phrase("Patience"), phrase("Eval every"),
-    phrase("Tensorboard"),
+    phrase("Tensorboard"), phrase("Adapter"), phrase("Lora rank"), phrase("Lora alpha"),
+    phrase("Lora targets"), phrase("Lora dropout"),
 )  # fmt: skip

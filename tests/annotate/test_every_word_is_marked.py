@@ -20,6 +20,7 @@ from tests.factories import Cast, CheckpointFactory, make_cast, open_comparisons
 NAMES = [
     "Concord", "Con", "cord", "UTC", "min", "KL", "CPU", "RAFT", "DPO", "SFT", "REWARD", "sha256",
     "run-", "job-", "MB", "KB", "Del", "Parquet", "Alt", "adamw", "sgd",
+    "lora", "adalora", "README.md",
     # The losses of DPO.
     "sigmoid", "cdpo", "robust", "ipo", "hinge", "exo_pair", "nca_pair", "bco_pair", "sppo_hard",
     "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft",
