@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 import pytest
 from django.utils.translation import trans_real
 
+from annotate.templatetags import drawn
+
 OPENS, CLOSES = "⟦", "⟧"
 SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-confirm", "data-empty", "data-none")
 SPOKEN += ("data-aside",)
@@ -37,8 +39,10 @@ class Marked:
 
 
 def speak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on German is that language."""
+    """From here on German is that language. Buttons that a process draws once are drawn anew, and
+    none of these is kept for the tests that follow."""
     monkeypatch.setitem(trans_real._translations, "de", Marked())
+    monkeypatch.setattr(drawn, "_buttons", drawn._buttons.__wrapped__)
 
 
 class Reader(HTMLParser):
