@@ -69,8 +69,13 @@ def record_label(
     Raises InvalidAnswer, NotOpen, IdempotencyConflict; then nothing was changed.
     """
     sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, now)
-    label = _once(assignment, sent, lambda: _record(assignment, question, parts, sent)[0])
-    return label or _stored(assignment, sent)
+
+    def alone() -> Label:
+        label, _ = _record(assignment, question, parts, sent)
+        slots.tally(label)
+        return label
+
+    return _once(assignment, sent, alone) or _stored(assignment, sent)
 
 
 def record_and_claim(
@@ -90,9 +95,11 @@ def record_and_claim(
     sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, None)
 
     def both() -> leases.Hand:
-        _, answered = _record(assignment, question, parts, sent)
+        label, answered = _record(assignment, question, parts, sent)
         after = assignment.comparison
-        return leases.hand_within(rater, campaign, answered, have=have, wait=False, after=after)
+        hand = leases.hand_within(rater, campaign, answered, have=have, wait=False, after=after)
+        slots.tally(label, hand.card.comparison.iteration if hand.card else None)
+        return hand
 
     done = _once(assignment, sent, both)
     if done and done.card:
@@ -290,7 +297,8 @@ def _record(
     parts: dict[str, Any],
     sent: dict[str, Any],
 ) -> tuple[Label, int]:
-    """The label, and how many answers its rater has given in the campaign now."""
+    """The label, and how many answers its rater has given in the campaign now. What is left to do
+    is slots.tally."""
     campaign = assignment.comparison.campaign
     answered = seats.hold(assignment.rater_id, campaign.pk, more=1)
     fresh, said = _submit(assignment, sent["created_at"])

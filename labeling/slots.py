@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Sum
 
-from labeling.models import Assignment, Campaign, Comparison, Iteration, User
+from labeling.models import Assignment, Campaign, Comparison, Iteration, Label, User
 
 
 def locked(pk: int) -> Assignment:
@@ -46,10 +46,13 @@ _TAKE_FIRST = """
 # Whoever answers faster than all others leaves what they had before them at the head of the queue,
 # still open: from the place of a comparison that was their next, they go on from there. What was
 # freed behind it since comes at the end; what is more urgent comes first, from the head.
+# The most urgent of all is the first of the index: asked for by NOT EXISTS, a plan of PostgreSQL's
+# for any values at all reads the whole table.
 _ONWARD = """
-    AND c.priority = %s AND c.shuffle >= %s AND NOT EXISTS (
-        SELECT 1 FROM labeling_comparison u WHERE u.campaign_id = %s
-        AND u.state = 'open' AND u.slots_left > 0 AND u.priority > %s
+    AND c.priority = %s AND c.shuffle >= %s AND %s >= (
+        SELECT u.priority FROM labeling_comparison u WHERE u.campaign_id = %s
+        AND u.state = 'open' AND u.slots_left > 0
+        ORDER BY u.priority DESC, u.shuffle, u.id LIMIT 1
     )
 """
 
@@ -72,7 +75,7 @@ def take_first(
     """
     who = [campaign.pk, rater.kind == "person", rater.pk]
     if after is not None:
-        place = [after.priority, after.shuffle, campaign.pk, after.priority]
+        place = [after.priority, after.shuffle, after.priority, campaign.pk]
         if found := _take(who + place, unless, wait, _ONWARD):
             return found
     return _take(who, unless, wait)
@@ -110,13 +113,27 @@ def give_back(comparison: Comparison) -> None:
 
 
 def count(assignment: Assignment) -> None:
-    """Turn the slot that an assignment held into a counted label."""
+    """Turn the slot that an assignment held into a counted label; tally tells its iteration."""
     _count(assignment, 1)
 
 
 def uncount(assignment: Assignment) -> None:
     """Turn an assignment's counted label back into a slot that it holds."""
     _count(assignment, -1)
+    if assignment.comparison.state != "discarded":
+        _tally(assignment.comparison, assignment.rater.kind, -1)
+
+
+def tally(label: Label, read: Iteration | None = None) -> None:
+    """Add a label that was counted to its iteration's count; the last statement of a transaction,
+    since all raters of the iteration wait for that row until it commits. ``read`` is the
+    iteration as it was read before, which learns of the count."""
+    comparison = label.comparison
+    if not label.counted or comparison.state == "discarded":
+        return
+    found = _tally(comparison, label.source, 1)
+    if read and found and read.pk == comparison.iteration_id:
+        setattr(read, *found)
 
 
 def discount(comparison: Comparison) -> None:
@@ -133,7 +150,7 @@ _COUNT = """
     WHERE id = %s RETURNING state
 """
 _TALLY = {
-    field: f"UPDATE labeling_iteration SET {field} = {field} + %s WHERE id = %s"
+    field: f"UPDATE labeling_iteration SET {field} = {field} + %s WHERE id = %s RETURNING {field}"
     for field in ("labels_people", "labels_others")
 }
 
@@ -143,14 +160,14 @@ def _count(assignment: Assignment, by: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [by, by, comparison.pk])
         (comparison.state,) = cursor.fetchone()
-    if comparison.state != "discarded":
-        _tally(comparison, assignment.rater.kind, by)
 
 
-def _tally(comparison: Comparison, source: str, by: int) -> None:
-    """Keep the iteration's counts, people apart from everything else."""
+def _tally(comparison: Comparison, source: str, by: int) -> tuple[str, int] | None:
+    """Keep the iteration's counts, people apart from everything else; which of them, and what it
+    is now."""
     if comparison.iteration_id is None:
-        return
+        return None
     field = "labels_people" if source == "person" else "labels_others"
     with connection.cursor() as cursor:
         cursor.execute(_TALLY[field], [by, comparison.iteration_id])
+        return field, int(cursor.fetchone()[0])

@@ -10,7 +10,7 @@ from django.db import connection
 
 from annotate.bench import scene
 from labeling import labels, leases
-from labeling.models import Assignment, Campaign, User
+from labeling.models import Assignment, Campaign, Comparison, User
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +36,31 @@ def test_being_ahead_of_all_others_costs_the_next_claim_nothing() -> None:
     cards = [User.objects.get(username="rater0"), newcomer]
     ahead, fresh = (leases.claim_next(rater=rater, campaign=campaign) for rater in cards)
     assert steps(lambda: answer(ahead)) < 1.2 * steps(lambda: answer(fresh))
+
+
+@pytest.mark.any_database
+def test_a_plan_for_any_values_reads_few_comparisons() -> None:
+    """What a connection has prepared may run by such a plan."""
+    if connection.vendor != "postgresql":
+        pytest.skip("asks PostgreSQL for the rows that its plans read")
+    campaign = scene.build(scene.Shape(comparisons=20_000, raters=2, overlap=2, half_answered=10))
+    card = leases.claim_next(rater=User.objects.get(username="rater0"), campaign=campaign)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    before = scanned()
+    answer(card)
+    assert scanned() - before < 100
+
+
+def scanned() -> int:
+    """Rows of comparisons that this transaction has read without an index so far."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = %s",
+            [Comparison._meta.db_table],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def answer(card: Assignment | None) -> None:
