@@ -18,6 +18,7 @@ KINDS = {
     "sample": gettext_lazy("Sampling answers"),
     "train": gettext_lazy("Training"),
     "evaluate": gettext_lazy("Evaluating"),
+    "publish": gettext_lazy("Publishing checkpoints"),
     "row": gettext_lazy("Simulated raters"),
 }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling import rendering, written
@@ -259,7 +260,7 @@ def _records(folder: Path) -> list[CompletionRecord]:
 
 
 def _refuse_strangers(batch: SamplingBatch, records: list[CompletionRecord]) -> None:
-    campaign = batch.iteration.campaign_id
+    campaign = batch.iteration.campaign_id if batch.iteration else batch.campaign_id
     known = Prompt.objects.filter(prompt_set__campaign=campaign).values_list("pk", flat=True)
     if strangers := {row.prompt_id for row in records} - set(known):
         raise ValueError(
@@ -304,10 +305,10 @@ def _completions(batch: SamplingBatch, records: list[CompletionRecord]) -> list[
     ]
 
 
-def _provenance(sampler: dict[str, Any], iteration: Iteration) -> dict[str, Any]:
+def _provenance(sampler: dict[str, Any], iteration: Iteration | None) -> dict[str, Any]:
     return {
         "checkpoint_id": sampler["checkpoint"],
-        "on_policy": sampler["checkpoint"] == iteration.policy_id,
+        "on_policy": iteration is not None and sampler["checkpoint"] == iteration.policy_id,
         "temperature": sampler["temperature"],
         "top_p": sampler["top_p"],
         "max_new_tokens": sampler["max_new_tokens"],
@@ -350,12 +351,16 @@ def _finish(batch: SamplingBatch, counts: dict[str, int]) -> None:
 
 def _candidates(iteration: Iteration, folder: Path) -> Candidates:
     """Every completion of the iteration that raters could be shown, by prompt."""
-    vectors = _embeddings(folder)
     taken_in = {"batch__iteration": iteration, "batch__ingested_at__isnull": False}
+    return candidates_among(Completion.objects.filter(**taken_in), _embeddings(folder))
+
+
+def candidates_among(
+    rows: QuerySet[Completion], vectors: Mapping[Identity, np.ndarray]
+) -> Candidates:
+    """Those of these completions that raters could be shown, by prompt."""
     # By identity and not by id: an ingest taken up again must offer the same pairs.
-    rows = Completion.objects.filter(**taken_in, state="done").order_by(
-        "prompt", "sampler_index", "sample_index"
-    )
+    rows = rows.filter(state="done").order_by("prompt", "sampler_index", "sample_index")
     found: Candidates = defaultdict(list)
     for pk, prompt, sampler, sample, sha, checkpoint in rows.values_list(
         "pk", "prompt", "sampler_index", "sample_index", "text_sha256", "checkpoint"

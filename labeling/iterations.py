@@ -57,6 +57,10 @@ class Plan:
         default="auto",
         metadata={"help": "auto: at the target; person: when somebody presses the button."},
     )
+    with_tagged: bool = field(
+        default=True,
+        metadata={"help": "Learn from labels of tagged batches (checkpoints of a run) too."},
+    )
     margin: str = field(default="none", metadata={"help": "Margin schedule: none, small, large."})
     reward: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "Options of the reward model's config."}

@@ -239,9 +239,13 @@ class Promotion(models.Model):
 
 
 class SamplingBatch(models.Model):
-    """One sample job's output, once ingested: ``ingested_at`` makes the ingest happen once."""
+    """One sample job's output, once ingested: ``ingested_at`` makes the ingest happen once. An
+    iteration's own, or a tagged one beside them, which has a campaign and its tags instead."""
 
-    iteration = models.ForeignKey(Iteration, models.PROTECT, related_name="batches")
+    iteration = models.ForeignKey(Iteration, models.PROTECT, null=True, related_name="batches")
+    campaign = models.ForeignKey(
+        Campaign, models.PROTECT, null=True, related_name="tagged_batches"
+    )
     job = models.OneToOneField(Job, models.PROTECT, related_name="sampling_batch")
     # [{"checkpoint": id, "k", "temperature", ...}] in the order of SampleConfig.samplers.
     samplers = models.JSONField()
@@ -411,6 +415,8 @@ class Comparison(models.Model):
     score = models.FloatField(null=True)
     propensity = models.FloatField(null=True)
     import_batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True)
+    # The tagged batch that it was built of; its iteration's own has none.
+    batch = models.ForeignKey(SamplingBatch, models.PROTECT, null=True, related_name="comparisons")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

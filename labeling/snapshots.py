@@ -58,13 +58,19 @@ LABELS, PREFERENCES, MANIFEST = "labels.jsonl", "preferences.jsonl", "manifest.j
 DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 CHUNK = 200  # comparisons in memory at a time
 RATED = ["counted", "no hidden repeat", "no unresolved flag", "people first", "not erased"]
+UNTAGGED = "no tagged batch"
 SEVERAL_TURNS = "several turns"  # why a vote on whole threads is no pair to train on
 
 
 def freeze(
-    *, campaign: Campaign, iteration: Iteration | None = None, actor: User | None = None
+    *,
+    campaign: Campaign,
+    iteration: Iteration | None = None,
+    actor: User | None = None,
+    tagged: bool = True,
 ) -> Snapshot:
     """The snapshot of the campaign's labels up to and with an iteration; of all without one.
+    Without ``tagged`` what belongs to a tagged batch is left out; within, its rows have its tags.
 
     Equal labels give the same snapshot, stored once. Call it outside a transaction: it reads in
     one of its own. Raises ValueError when there is no label in force.
@@ -73,7 +79,7 @@ def freeze(
     with tempfile.TemporaryDirectory(prefix="snapshot-") as scratch:
         folder = Path(scratch)
         with consistent_read():
-            manifest = _write(campaign, up_to, folder)
+            manifest = _write(campaign, up_to, folder, tagged)
         if not manifest["rows"][LABELS]:
             raise ValueError(f"{campaign.name} has no labels yet: there is nothing to freeze.")
         text = jsonl_line(manifest)
@@ -96,23 +102,30 @@ def judged(
     up_to: int | None = None,
     only: int | None = None,
     among: list[int] | None = None,
+    tagged: bool = True,
 ) -> Iterator[Judged]:
     """Every comparison that has a label in force, by id, with all its labels in force.
 
     Of all iterations, of those numbered ``up_to`` and before (with what belongs to none), or of
-    ``only`` one; where ``among`` is given, those of these ids alone. Memory stays flat. Within
-    consistent_read all of it is of one moment.
+    ``only`` one; where ``among`` is given, those of these ids alone; without ``tagged``, none of a
+    tagged batch. Memory stays flat. Within consistent_read all of it is of one moment.
     """
-    rows = _comparisons(campaign, up_to, only).order_by("id")
+    rows = _comparisons(campaign, up_to, only, tagged).order_by("id")
     if among is not None:
         rows = rows.filter(pk__in=among)
     for comparison in rows.iterator(chunk_size=CHUNK):
         yield _judged(comparison, campaign.project.pseudonym_key)
 
 
-def superseded(campaign: Campaign, *, up_to: int | None = None, only: int | None = None) -> int:
+def superseded(
+    campaign: Campaign,
+    *,
+    up_to: int | None = None,
+    only: int | None = None,
+    tagged: bool = True,
+) -> int:
     """How many answers were withdrawn or replaced."""
-    rows = Label.objects.filter(comparison__in=_scope(campaign, up_to, only))
+    rows = Label.objects.filter(comparison__in=_scope(campaign, up_to, only, tagged))
     return rows.filter(kind="answer", superseded_by__isnull=False).count()
 
 
@@ -169,10 +182,10 @@ def _row(
     return snapshot
 
 
-def _write(campaign: Campaign, up_to: int | None, folder: Path) -> dict[str, Any]:
+def _write(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) -> dict[str, Any]:
     """Write the files; the manifest as data."""
-    labels, by_source = _write_labels(campaign, up_to, folder / LABELS)
-    found = _write_judged(campaign, up_to, folder)
+    labels, by_source = _write_labels(campaign, up_to, folder / LABELS, tagged)
+    found = _write_judged(campaign, up_to, folder, tagged)
     rows = {LABELS: labels, PREFERENCES: found.preferences}
     for name, count in ((DEMONSTRATIONS, found.demonstrations), (RATINGS, found.ratings)):
         if count:
@@ -188,7 +201,7 @@ def _write(campaign: Campaign, up_to: int | None, folder: Path) -> dict[str, Any
         "rows": rows,
         "files": {name: artifacts.sha256(folder / name) for name in rows},
         "filters": {
-            LABELS: ["in force"],
+            LABELS: ["in force", *([] if tagged else [UNTAGGED])],
             PREFERENCES: ["counted", "no hidden repeat", "no unresolved flag", "people first"],
             DEMONSTRATIONS: ["in force", "no unresolved flag", "people first", "not erased"],
             **({RATINGS: RATED} if found.ratings else {}),
@@ -196,7 +209,7 @@ def _write(campaign: Campaign, up_to: int | None, folder: Path) -> dict[str, Any
         },
         "counts": {
             "labels": by_source,
-            "superseded": superseded(campaign, up_to=up_to),
+            "superseded": superseded(campaign, up_to=up_to, tagged=tagged),
             "comparisons": dict(found.comparisons),
             "preferences": dict(found.preferred_by),
             "erased pairs": found.erased_pairs,
@@ -207,13 +220,15 @@ def _write(campaign: Campaign, up_to: int | None, folder: Path) -> dict[str, Any
     }
 
 
-def _write_labels(campaign: Campaign, up_to: int | None, path: Path) -> tuple[int, dict[str, int]]:
+def _write_labels(
+    campaign: Campaign, up_to: int | None, path: Path, tagged: bool
+) -> tuple[int, dict[str, int]]:
     """(rows, labels by source, with how many came late or do not count)."""
     key = campaign.project.pseudonym_key
-    rows = _in_force(_label_rows().filter(comparison__in=_scope(campaign, up_to, None)))
-    rows = rows.select_related("comparison__iteration", "comparison__prompt").prefetch_related(
-        _unresolved_flags("comparison__flags"), _own_tags("texts")
-    )
+    scope = _scope(campaign, up_to, None, tagged)
+    related = ("comparison__iteration", "comparison__prompt", "comparison__batch")
+    rows = _in_force(_label_rows().filter(comparison__in=scope)).select_related(*related)
+    rows = rows.prefetch_related(_unresolved_flags("comparison__flags"), _own_tags("texts"))
     counts = Counter(dict.fromkeys((*SOURCES, "late", "not counted"), 0))
     written = 0
     with path.open("w", encoding="utf-8") as out:
@@ -241,7 +256,7 @@ class _Found:
     erased_pairs: int = 0
 
 
-def _write_judged(campaign: Campaign, up_to: int | None, folder: Path) -> _Found:
+def _write_judged(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) -> _Found:
     """Write what can be learned from: preferences, demonstrations and ratings."""
     found = _Found()
     with (
@@ -249,7 +264,7 @@ def _write_judged(campaign: Campaign, up_to: int | None, folder: Path) -> _Found
         (folder / DEMONSTRATIONS).open("w", encoding="utf-8") as demonstrations,
         (folder / RATINGS).open("w", encoding="utf-8") as ratings,
     ):
-        for row in judged(campaign, up_to=up_to):
+        for row in judged(campaign, up_to=up_to, tagged=tagged):
             found.erased_pairs += row.erased
             for record in frozen_rows.demonstrations(row, found.demonstrated):
                 demonstrations.write(jsonl_line(record))
@@ -311,13 +326,22 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
 
 
 def _tagged(label: Label) -> dict[str, Any]:
-    """``own_tags``: what a red team's rater added to the campaign's tags, where they did."""
+    """``own_tags``: what a red team's rater added to the campaign's tags, where they did;
+    ``batch_tags``: those of the tagged batch that it is about."""
     tags = [tag for row in label.texts.all() for tag in red_team.own_tags(row.text)]
-    return {"own_tags": tags} if tags else {}
+    batch = label.comparison.batch
+    return {
+        **({"own_tags": tags} if tags else {}),
+        **({"batch_tags": batch.tags} if batch else {}),
+    }
 
 
-def _scope(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[Comparison]:
+def _scope(
+    campaign: Campaign, up_to: int | None, only: int | None, tagged: bool = True
+) -> QuerySet[Comparison]:
     rows = Comparison.objects.filter(campaign=campaign).exclude(state="discarded")
+    if not tagged:
+        rows = rows.filter(batch=None)
     if only is not None:
         rows = rows.filter(iteration__number=only)
     if up_to is not None:
@@ -325,16 +349,18 @@ def _scope(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[
     return rows
 
 
-def _comparisons(campaign: Campaign, up_to: int | None, only: int | None) -> QuerySet[Comparison]:
+def _comparisons(
+    campaign: Campaign, up_to: int | None, only: int | None, tagged: bool
+) -> QuerySet[Comparison]:
     """Comparisons with a label in force, and everything that _judged reads."""
     labelled = _in_force(Label.objects.filter(comparison=OuterRef("pk")))
     items = ComparisonCompletion.objects.select_related(
         "completion__checkpoint", "completion__endpoint"
     )
     return (
-        _scope(campaign, up_to, only)
+        _scope(campaign, up_to, only, tagged)
         .filter(Exists(labelled))
-        .select_related("prompt", "iteration", "conversation__question")
+        .select_related("prompt", "iteration", "conversation__question", "batch")
         .prefetch_related(
             Prefetch("items", items.order_by("position")),
             Prefetch("labels", _in_force(_label_rows()).order_by("id")),
@@ -376,7 +402,7 @@ def _judged(comparison: Comparison, key: str) -> Judged:
         flags=_codes(comparison),
         asked=_asked(comparison),
         category=comparison.prompt.category,
-        tags=comparison.prompt.tags,
+        tags=[*comparison.prompt.tags, *(comparison.batch.tags if comparison.batch else [])],
     )
     return without_erased(found)
 

@@ -31,6 +31,7 @@ from models_runtime.phrases import phrase
 KINDS: dict[str, tuple[str, ...]] = {
     "train": ("-m", "training.run", "{dir}"),
     "evaluate": ("-m", "training.run", "{dir}"),
+    "publish": ("-m", "training.run", "{dir}"),
     "sample": ("-m", "models_runtime.sample", "{dir}"),
     "row": ("manage.py", "run_row_job", "{id}"),
 }

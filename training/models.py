@@ -9,8 +9,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from labeling.models import Campaign, Iteration, Snapshot
+from labeling.models import Campaign, Iteration, SamplingBatch, Snapshot
 from models_runtime.models import Checkpoint, Job, Project
+from models_runtime.phrase_fields import SaidTextField
+from models_runtime.states import choices
 
 
 class TrainingRun(models.Model):
@@ -20,6 +22,7 @@ class TrainingRun(models.Model):
         ("policy", _("policy")),
         ("reward_model", _("reward model of the policy")),
         ("judge", _("judging reward model")),
+        ("round", _("policy of a round")),
     ]
     project = models.ForeignKey(Project, models.PROTECT, related_name="runs")
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="runs")
@@ -51,6 +54,72 @@ class MixturePart(models.Model):
         ordering: ClassVar = ["place"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "snapshot"], name="mixture_part_once")
+        ]
+
+
+class CheckpointBatch(models.Model):
+    """Chosen checkpoints of a run that is still under way, put to raters beside it: published,
+    sampled, compared. One row for what is asked for once: the key says it all."""
+
+    run = models.ForeignKey(TrainingRun, models.PROTECT, related_name="checkpoint_batches")
+    key = models.CharField(max_length=64)
+    options = models.JSONField(default=dict)  # training.configs.CheckpointsConfig as data
+    publishing = models.OneToOneField(Job, models.PROTECT, related_name="checkpoint_batch")
+    checkpoints = models.ManyToManyField(Checkpoint, related_name="+")
+    batch = models.OneToOneField(SamplingBatch, models.PROTECT, null=True, related_name="asked_by")
+    opened = models.PositiveIntegerField(null=True)  # comparisons; null until there are any
+    error = SaidTextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "key"], name="checkpoint_batch_once")
+        ]
+
+
+class PairGraph(models.Model):
+    """Rounds of jobs in which models make the preferences that the next policy learns from. One
+    thing to a person: it is stopped, goes on, and ends as a whole."""
+
+    TRANSITIONS: ClassVar = {
+        "running": ("stopped", "failed", "done", "cancelled"),
+        "stopped": ("running", "cancelled"),
+        "failed": ("running", "cancelled"),
+        "done": (),
+        "cancelled": (),
+    }
+    iteration = models.ForeignKey(Iteration, models.PROTECT, related_name="pair_graphs")
+    recipe = models.CharField(max_length=20)  # of training.configs.RECIPES
+    options = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=choices(TRANSITIONS), default="running")
+    error = SaidTextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+
+class PairRound(models.Model):
+    """One round of it: answers sampled, rewarded where a model chooses, paired and frozen, and a
+    run that learns from the pairs."""
+
+    graph = models.ForeignKey(PairGraph, models.CASCADE, related_name="rounds")
+    number = models.PositiveSmallIntegerField()  # from 1
+    policy = models.ForeignKey(Checkpoint, models.PROTECT, related_name="+")  # what it improves
+    sampling = models.OneToOneField(Job, models.PROTECT, related_name="pairs_sampled_by")
+    rewarding = models.OneToOneField(
+        Job, models.PROTECT, null=True, related_name="pairs_rewarded_by"
+    )
+    pairs = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="made_in")
+    run = models.OneToOneField(TrainingRun, models.PROTECT, null=True, related_name="pair_round")
+
+    class Meta:
+        ordering: ClassVar = ["number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["graph", "number"], name="pair_round_once")
         ]
 
 

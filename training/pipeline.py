@@ -29,7 +29,7 @@ from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase, together
 from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
-from training import configs, lessons, runs, scorers
+from training import checkpoint_batches, configs, lessons, runs, scorers
 from training.models import Evaluation, TrainingRun
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ def tick() -> None:
     )
     for iteration in active.select_related("campaign__project", "policy", "snapshot"):
         step(iteration)
+    checkpoint_batches.tick()
 
 
 def step(iteration: Iteration) -> None:
@@ -197,7 +198,7 @@ def _sample(iteration: Iteration) -> None:
         opened = comparisons.build(iteration, None)
     else:
         batch = iteration.batches.select_related("job").first() or _start_sampling(iteration)
-        if not _settled(batch.job):
+        if not runs.succeeded(batch.job):
             return
         folder = jobs.output_folder(batch.job)
         comparisons.ingest(batch, folder)
@@ -270,8 +271,10 @@ def _collect(iteration: Iteration) -> None:
         return
     if why := untrainable(iteration):
         return iterations.keep_collecting(iteration, why)
-    iteration.snapshot = snapshots.freeze(campaign=iteration.campaign, iteration=iteration)
     plan, taught = plan_of(iteration), questions.teaches(_parts(iteration))
+    iteration.snapshot = snapshots.freeze(
+        campaign=iteration.campaign, iteration=iteration, tagged=plan.with_tagged
+    )
     with _locked(iteration):
         iterations.advance(iteration, "training", snapshot=iteration.snapshot, error="")
         for role in ("reward_model", "judge") if "preferences" in taught else ():
@@ -429,14 +432,6 @@ def _claim_step(iteration: Iteration) -> datetime.datetime | None:
     until = now + datetime.timedelta(seconds=STEP_SECONDS)
     rows = Iteration.objects.filter(free, pk=iteration.pk, state=iteration.state)
     return until if rows.update(step_until=until) else None
-
-
-def _settled(job: Job) -> bool:
-    """Whether the job succeeded. Raises ValueError with its sentence when it cannot any more."""
-    if job.state in ("failed", "cancelled"):
-        ended = phrase("The job %(pk)s is %(state)s.", pk=str(job.pk), state=phrase(job.state))
-        raise ValueError(job.error or ended)
-    return job.state == "succeeded"
 
 
 def _why(failed: list[TrainingRun]) -> str:

@@ -1,9 +1,11 @@
-"""The job entry ``python -m training.run DIR``: train by a method, or evaluate a policy.
+"""The job entry ``python -m training.run DIR``: train by a method, evaluate a policy, publish
+checkpoints of a run.
 
-    job.json   {"job", "kind": "train" | "evaluate", "seed", "config"}
+    job.json   {"job", "kind": "train" | "evaluate" | "publish", "seed", "config"}
     train      config {"method", "options", "select": {"split", "fold", "iteration",
                "filters"}, "mixture": [{"input", "number", "weight", "own"}]}
     evaluate   config: the fields of configs.EvaluationConfig
+    publish    config {"method", "options", "steps"} of the run whose checkpoints they are
 
 Imports nothing of a web framework or a queue, so a failed run is repeated by hand.
 """
@@ -26,9 +28,10 @@ def main(job: JobDir) -> None:
     """Run the job. Raises BadInput with one sentence for a configuration that cannot run."""
     use_one_thread_when_asked()
     spec = job.spec()
-    runners = {"train": train, "evaluate": evaluate}
+    runners = {"train": train, "evaluate": evaluate, "publish": publish}
     if spec.get("kind") not in runners:
-        raise BadInput(f"A training job's kind is train or evaluate, not {spec.get('kind')!r}.")
+        kinds = ", ".join(runners)
+        raise BadInput(f"A training job's kind is one of {kinds}, not {spec.get('kind')!r}.")
     try:
         runners[spec["kind"]](job, spec)
     except BadOption as error:
@@ -52,6 +55,10 @@ def train(job: JobDir, spec: dict[str, Any]) -> None:
 def evaluate(job: JobDir, spec: dict[str, Any]) -> None:
     """Sampling and judging are loaded here, so that a training job does not pay for them."""
     import_module("training.evaluation").run(job, spec)
+
+
+def publish(job: JobDir, spec: dict[str, Any]) -> None:
+    import_module("training.publishing").run(job, spec)
 
 
 if __name__ == "__main__":

@@ -158,13 +158,13 @@ def settle_run(run: TrainingRun) -> None:
     """Register what a succeeded run made; once, however often it is called."""
     if run.output_id or run.job.state != "succeeded":
         return
-    kind = "policy" if run.role == "policy" else "reward_model"
+    kind = "policy" if run.role in ("policy", "round") else "reward_model"
     checkpoint = registry.register(
         project=run.project,
         kind=kind,
         folder=jobs.output_folder(run.job),
         name=f"{run.campaign.slug}-{run.role.replace('_', '-')}-{run.pk}",
-        parent=run.iteration.policy if run.iteration else None,
+        parent=base_of(run) if run.iteration else None,
         job=run.job,
         facts=_facts(run),
     )
@@ -173,6 +173,24 @@ def settle_run(run: TrainingRun) -> None:
 
 
 def start_evaluation(run: TrainingRun) -> Evaluation:
+def base_of(run: TrainingRun) -> Checkpoint:
+    """The policy that a run began with: its iteration's, or that of its round."""
+    round_of = getattr(run, "pair_round", None)
+    if round_of is not None:
+        return round_of.policy
+    if run.iteration is None:
+        raise ValueError(phrase("The run belongs to no iteration, so what it began with is lost."))
+    return run.iteration.policy
+
+
+def succeeded(job: Job) -> bool:
+    """Whether the job did. Raises ValueError with its sentence when it cannot any more."""
+    if job.state in ("failed", "cancelled"):
+        ended = phrase("The job %(pk)s is %(state)s.", pk=str(job.pk), state=phrase(job.state))
+        raise ValueError(job.error or ended)
+    return job.state == "succeeded"
+
+
     """Judge a run's candidate against the first policy and its parent, on held-out prompts.
 
     At most one evaluation a run: of two callers one writes, both get it.
@@ -225,14 +243,20 @@ def _guard_sentence(guard: dict[str, Any]) -> str:
 
 
 def prompts_input(
-    iteration: Iteration, split: str | None = None, *, limit: int = 0, system_prompt: str = ""
+    iteration: Iteration,
+    split: str | None = None,
+    *,
+    limit: int = 0,
+    system_prompt: str = "",
+    prompt_set: int = 0,
 ) -> dict[str, Any]:
-    """The campaign's prompts (of one split) as a job input named ``prompts``; with a limit, that
-    many of them, drawn by the plan's seed and the iteration's number. ``system_prompt`` goes
-    before each, for a job whose samplers have none of their own."""
+    """The campaign's prompts (of one split, of one set) as a job input named ``prompts``; with a
+    limit, that many of them, drawn by the plan's seed and the iteration's number.
+    ``system_prompt`` goes before each, for a job whose samplers have none of their own."""
     rows = prompts_of(iteration)
     rows = rows.filter(split=split) if split else rows
     wanted = list(rows.order_by("id").values_list("pk", flat=True))
+    rows = rows.filter(prompt_set=prompt_set) if prompt_set else rows
     if not wanted:
         raise ValueError(NO_PROMPTS[split])
     if limit and limit < len(wanted):
@@ -272,7 +296,7 @@ def _iteration_of(job: Job) -> Iteration | None:
 def _facts(run: TrainingRun) -> dict[str, Any]:
     """The policy's that training began with (architecture, tokenizer, template), but for what the
     job says that it changed."""
-    base = run.iteration.policy if run.iteration else None
+    base = base_of(run) if run.iteration else None
     changed = run.job.result.get("facts", {})
     return {**(base.facts if base else {}), **changed, "method": run.method}
 

@@ -8,6 +8,7 @@ family of methods; ``registry`` names them all.
 from __future__ import annotations
 
 from training.configs.base import BadOption, Optimisation, OwnLoop, build, option
+from training.configs.checkpoints import CheckpointsConfig
 from training.configs.evaluation import EvaluationConfig, Guards, parse_evaluation
 from training.configs.filters import Filters
 from training.configs.mixture import ALONE, Part, parse_mixture
@@ -22,6 +23,7 @@ __all__ = [
     "METHODS",
     "SMALL_MODEL",
     "BadOption",
+    "CheckpointsConfig",
     "Config",
     "DPOConfig",
     "EvaluationConfig",

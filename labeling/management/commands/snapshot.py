@@ -1,4 +1,4 @@
-"""python manage.py snapshot CAMPAIGN [--iteration N]: freeze the labels there are."""
+"""python manage.py snapshot CAMPAIGN [--iteration N] [--without-tagged]: freeze its labels."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign's slug")
         parser.add_argument("--iteration", type=int, metavar="N", help="up to this iteration")
+        parser.add_argument(
+            "--without-tagged",
+            action="store_true",
+            help="leave out what belongs to tagged batches, such as checkpoints of a run",
+        )
 
-    def handle(self, *, campaign: str, iteration: int | None, **_: Any) -> None:
+    def handle(
+        self, *, campaign: str, iteration: int | None, without_tagged: bool, **_: Any
+    ) -> None:
         row = Campaign.objects.filter(slug=campaign).select_related("project").first()
         if row is None:
             raise CommandError(f"There is no campaign named {campaign}.")
@@ -28,7 +35,7 @@ class Command(BaseCommand):
             if number is None:
                 raise CommandError(f"{campaign} has no iteration {iteration}.")
         try:
-            self._tell(snapshots.freeze(campaign=row, iteration=number))
+            self._tell(snapshots.freeze(campaign=row, iteration=number, tagged=not without_tagged))
         except ValueError as error:
             raise CommandError(str(error)) from error
 

@@ -1,0 +1,222 @@
+"""Checkpoints of a run that is still under way, put to raters beside it.
+
+    ask      keep the chosen checkpoints and write the job that publishes them
+    step     take up what a job made: register, sample, open the comparisons; each safe to repeat
+
+The run knows nothing of it: its checkpoints are read, never touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from labeling import comparisons, tagged_batches
+from labeling.iterations import plan_of
+from labeling.models import Iteration, SamplingBatch, User
+from models_runtime import audit, jobs, phrases, registry, resumable
+from models_runtime.models import Checkpoint, Job
+from models_runtime.phrases import phrase
+from models_runtime.sentences import without_paths
+from training import configs, runs
+from training.configs import CheckpointsConfig
+from training.configs.checkpoints import EACH_OTHER
+from training.models import CheckpointBatch, TrainingRun
+
+OWNER = "a batch of checkpoints"
+MOST_STEPS = 8
+
+
+def ask(
+    run: TrainingRun,
+    steps: Sequence[int],
+    options: dict[str, Any] | None = None,
+    actor: User | None = None,
+) -> CheckpointBatch:
+    """Have these checkpoints of a run published, sampled and compared. Asked for again, it is the
+    same row. Raises ValueError, one sentence: for steps that are gone, options that mean nothing,
+    and a run that makes no policy."""
+    config = configs.build(CheckpointsConfig, options or {}, OWNER)
+    iteration = _iteration(run)
+    chosen = sorted(set(steps))
+    key = _key(chosen, config)
+    if found := CheckpointBatch.objects.filter(run=run, key=key).first():
+        return _again(found, actor)
+    _refuse_steps(chosen, config)
+    prompts = _prompts(iteration, config)  # refused now, not after the models were published
+    inputs = [jobs.input_of_checkpoint("policy", runs.base_of(run))]
+    inputs += [resumable.keep(run.job, step) for step in chosen]
+    told = {"method": run.method, "options": run.options, "steps": chosen}
+    try:
+        with transaction.atomic():
+            job = jobs.submit(
+                project=run.project, kind="publish", config=told, inputs=inputs,
+                seed=run.job.seed, priority=run.job.priority, actor=actor,
+            )  # fmt: skip
+            made = CheckpointBatch.objects.create(
+                run=run, key=key, publishing=job, created_by=actor,
+                options={**dataclasses.asdict(config), "steps": chosen, "asked": prompts},
+            )  # fmt: skip
+            audit.record(verb="checkpoints asked about", obj=made, actor=actor, data=told)
+    except IntegrityError:  # somebody asked for the same at this very moment
+        return CheckpointBatch.objects.get(run=run, key=key)
+    return made
+
+
+def tick() -> None:
+    """Take up what jobs have made meanwhile."""
+    waiting = CheckpointBatch.objects.filter(opened=None, error="")
+    related = ("run__iteration__campaign", "run__job", "publishing", "batch__job")
+    for row in waiting.select_related(*related).order_by("id"):
+        step(row)
+
+
+def step(row: CheckpointBatch) -> None:
+    """Take the next step of one batch. What cannot be done any more is said on its row."""
+    try:
+        _step(row)
+    except ValueError as error:
+        sentence = without_paths(phrases.of(error))
+        CheckpointBatch.objects.filter(pk=row.pk).update(error=sentence)
+
+
+def _step(row: CheckpointBatch) -> None:
+    if row.batch is None:
+        if runs.succeeded(row.publishing):
+            _sample(row, _register(row))
+        return
+    if not runs.succeeded(row.batch.job):
+        return
+    comparisons.ingest(row.batch, jobs.output_folder(row.batch.job))
+    wanted = row.options["comparisons"]
+    opened = tagged_batches.build(row.batch, _duels(row), wanted, row.batch.job.seed)
+    if not opened:
+        raise ValueError(phrase("No comparison could be opened: the checkpoints say the same."))
+    CheckpointBatch.objects.filter(pk=row.pk).update(opened=opened)
+
+
+def _register(row: CheckpointBatch) -> list[Checkpoint]:
+    """The published checkpoints as rows of the project, by step."""
+    folder, base = jobs.output_folder(row.publishing), runs.base_of(row.run)
+    found = [
+        registry.register(
+            project=row.run.project,
+            kind="policy",
+            folder=folder / f"step-{step}",
+            name=f"{row.run.campaign.slug}-run-{row.run.pk}-step-{step}",
+            parent=base,
+            job=_first_publisher(row.run, step) or row.publishing,
+            facts={**base.facts, "method": row.run.method, "run": row.run.pk, "step": step},
+        )
+        for step in row.options["steps"]
+    ]
+    row.checkpoints.set(found)
+    return found
+
+
+def _first_publisher(run: TrainingRun, step: int) -> Job | None:
+    """The job by which a checkpoint of this step was published before: it is the same row."""
+    before = Checkpoint.objects.filter(
+        project=run.project, name=f"{run.campaign.slug}-run-{run.pk}-step-{step}"
+    )
+    found = before.select_related("job").first()
+    return found.job if found else None
+
+
+def _sample(row: CheckpointBatch, found: list[Checkpoint]) -> None:
+    """Write the job that samples them, and the policy that the run began with beside them."""
+    run, iteration = row.run, _iteration(row.run)
+    plan, config = plan_of(iteration), _config(row)
+    sampled = found if config.against == EACH_OTHER else [*found, runs.base_of(run)]
+    seed = run.job.seed + sum(row.options["steps"])
+    samplers = [
+        {
+            "checkpoint": f"policy-{one.pk}",
+            "k": config.k,
+            "temperature": plan.temperature,
+            "top_p": plan.top_p,
+            "max_new_tokens": plan.max_new_tokens,
+            "seed": seed + place,
+            "system_prompt": plan.system_prompt,
+        }
+        for place, one in enumerate(sampled)
+    ]
+    inputs = [row.options["asked"]]
+    inputs += [jobs.input_of_checkpoint(f"policy-{one.pk}", one) for one in sampled]
+    with transaction.atomic():
+        held = CheckpointBatch.objects.select_for_update().get(pk=row.pk)
+        if held.batch_id is not None:
+            return
+        job = jobs.submit(
+            project=run.project, kind="sample", config={"samplers": samplers, "embed_with": ""},
+            inputs=inputs, seed=seed,
+        )  # fmt: skip
+        stored = [
+            {**told, "checkpoint": one.pk} for told, one in zip(samplers, sampled, strict=True)
+        ]
+        batch = SamplingBatch.objects.create(
+            campaign=run.campaign, job=job, samplers=stored,
+            tags=[config.tag, *(f"{run.pk}/step-{step}" for step in row.options["steps"])],
+        )  # fmt: skip
+        CheckpointBatch.objects.filter(pk=row.pk).update(batch=batch)
+
+
+def _again(row: CheckpointBatch, actor: User | None) -> CheckpointBatch:
+    """The same row; where a job of it failed, that is tried again."""
+    if row.error:
+        for job in filter(None, (row.batch.job if row.batch else None, row.publishing)):
+            if job.state == "failed":
+                jobs.requeue(job, actor=actor)
+        CheckpointBatch.objects.filter(pk=row.pk).update(error="")
+        row.error = ""
+    return row
+
+
+def _duels(row: CheckpointBatch) -> list[tuple[int, int]]:
+    made = list(row.checkpoints.order_by("pk").values_list("pk", flat=True))
+    if _config(row).against == EACH_OTHER:
+        return list(combinations(made, 2))
+    return [(one, runs.base_of(row.run).pk) for one in made]
+
+
+def _config(row: CheckpointBatch) -> CheckpointsConfig:
+    known = {one.name for one in dataclasses.fields(CheckpointsConfig)}
+    return CheckpointsConfig(**{n: value for n, value in row.options.items() if n in known})
+
+
+def _refuse_steps(steps: Sequence[int], config: CheckpointsConfig) -> None:
+    least = 2 if config.against == EACH_OTHER else 1
+    if not least <= len(steps) <= MOST_STEPS:
+        raise ValueError(
+            phrase(
+                "Choose %(least)s to %(most)s checkpoints, not %(n)s.",
+                least=least,
+                most=MOST_STEPS,
+                n=len(steps),
+            )
+        )
+    if not config.tag.strip():
+        raise ValueError(phrase("A batch needs a tag, by which it is told from other labels."))
+
+
+def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
+    return runs.prompts_input(iteration, limit=config.prompts, prompt_set=config.prompt_set)
+
+
+def _iteration(run: TrainingRun) -> Iteration:
+    if run.role not in ("policy", "round") or run.iteration is None:
+        raise ValueError(phrase("Only checkpoints of a policy can be sampled."))
+    if run.campaign.state == "closed":
+        raise ValueError(phrase("The campaign is closed: nobody rates in it any more."))
+    return run.iteration
+
+
+def _key(steps: Sequence[int], config: CheckpointsConfig) -> str:
+    text = json.dumps([list(steps), dataclasses.asdict(config)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
