@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from labeling.statistics.estimates import Codes, Floats
+from labeling.statistics.estimates import Codes, Floats, Ratings
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _mace_once(
     return Consensus(belief, even, knows, chance, likelihood, steps, converged)
 
 
-def _variational(counts: Floats) -> Floats:
+def _variational(counts: Ratings) -> Floats:
     """Rows of exp(E log p) under Dirichlet(counts), to a sum of 1."""
     rows = np.exp(special.digamma(counts) - special.digamma(counts.sum(axis=1, keepdims=True)))
     normed: Floats = rows / rows.sum(axis=1, keepdims=True)
