@@ -1,5 +1,6 @@
 """What else is to be known of how a run ended: that guards only warned, which checkpoint it
-published where that was not the last step, and when it stopped waiting for a better one."""
+published where that was not the last step, when it stopped waiting for a better one, and what a
+judge behind an endpoint was asked."""
 
 from __future__ import annotations
 
@@ -14,7 +15,26 @@ from annotate import numerals
 def of(result: dict[str, Any]) -> list[str]:
     """Sentences on a training job's result; none where nothing warned and the last step was
     published."""
-    return _warned(result.get("metrics") or {}) + _best(result.get("best") or {})
+    told = _warned(result.get("metrics") or {}) + _best(result.get("best") or {})
+    return told + _judged(result.get("judge") or {})
+
+
+def _judged(judge: dict[str, Any]) -> list[str]:
+    if not judge:
+        return []
+    shown = {
+        "judged": numerals.whole(judge["answers"] - judge["without_verdict"]),
+        "answers": numerals.whole(judge["answers"]),
+        "calls": numerals.whole(judge["calls"]),
+    }
+    if judge["without_verdict"]:
+        said = _(
+            "The judge gave %(judged)s of %(answers)s answers a number, in %(calls)s requests; "
+            "the others count as the middle of its scale."
+        )
+    else:
+        said = _("The judge gave all of %(answers)s answers a number, in %(calls)s requests.")
+    return [said % shown]
 
 
 def _warned(metrics: dict[str, Any]) -> list[str]:

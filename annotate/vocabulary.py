@@ -28,6 +28,7 @@ JOBS = (
     phrase("prompts"), phrase("completions"), phrase("labels"), phrase("steps"),
     phrase("embeddings"), phrase("comparisons"), phrase("rows"), phrase("texts"),
     phrase("default"), phrase("eos"), phrase("length"), phrase("stop"), phrase("cut off"),
+    phrase("answers judged"),
 )  # fmt: skip
 # What a snapshot counts, and why a comparison gives no preference.
 COUNTS = (
@@ -83,5 +84,7 @@ OPTIONS = (
     phrase("warn"), phrase("separate"), phrase("shared"), phrase("group"), phrase("batch"),
     phrase("Panel"), phrase("Best metric"), phrase("Patience"), phrase("Eval every"),
     phrase("Tensorboard"), phrase("Adapter"), phrase("Lora rank"), phrase("Lora alpha"),
-    phrase("Lora targets"), phrase("Lora dropout"),
+    phrase("Lora targets"), phrase("Lora dropout"), phrase("Judge"), phrase("Judge rubric"),
+    phrase("Judge calls"), phrase("Judge at once"), phrase("Judge seconds"),
+    phrase("Judge failures"), phrase("judge"),
 )  # fmt: skip

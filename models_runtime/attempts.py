@@ -49,6 +49,8 @@ from models_runtime.jobdir import (
 )
 from models_runtime.models import Job
 from models_runtime.phrases import phrase
+from models_runtime.relay import Relay
+from models_runtime.relayed import VARIABLE
 from models_runtime.sentences import failed_import, without_paths
 
 BEAT_SECONDS = 1.0
@@ -120,6 +122,8 @@ class Attempt:
     shutdown: threading.Event = field(default_factory=threading.Event)
     progress: dict[str, Any] = field(default_factory=dict)
     handover: Handover = field(init=False)
+    relay: Relay | None = None
+    relayed: int = 0  # questions that it had answered when it was last looked at
 
     def __post_init__(self) -> None:
         self.handover = Handover(folder_of(self.job), self.job.dir)
@@ -131,13 +135,10 @@ class Attempt:
     def run(self) -> Ending:
         try:
             self.prepare()
-            child = Child.start(
-                self.command,
-                cwd=Path(settings.BASE_DIR),
-                env=self.environment(),
-                log=self.folder / "log.txt",
-            )
-        except (OSError, artifacts.Damaged, Outside) as error:
+            self.relay = Relay.of(self.job, folder_of(self.job), self.folder)
+            child = self.start()
+        except (OSError, artifacts.Damaged, Outside, BadInput) as error:
+            self.end_relay()
             return self.refusal(error)
         try:
             status = self.supervise(child)
@@ -146,9 +147,30 @@ class Attempt:
             return self.refusal(error)
         finally:
             child.end()
+            self.end_relay()
             self.handover.end()
         spent, said = child.cpu_seconds, child.last_line()
         return Ending(status, self.reason, spent, said, output=output)
+
+    def start(self) -> Child:
+        environment, ends = self.environment(), list[int]()
+        if self.relay is not None:
+            ends.append(self.relay.theirs.fileno())
+            environment[VARIABLE] = str(ends[0])
+        child = Child.start(
+            self.command,
+            cwd=Path(settings.BASE_DIR),
+            env=environment,
+            log=self.folder / "log.txt",
+            pass_fds=ends,
+        )
+        if self.relay is not None:
+            self.relay.begin()
+        return child
+
+    def end_relay(self) -> None:
+        if self.relay is not None:
+            self.relay.close()
 
     def refusal(self, error: Exception) -> Ending:
         """A damaged input or a full disk cannot be cured by another attempt; the rest may."""
@@ -250,6 +272,8 @@ class Attempt:
         if relayed or progress != self.progress:
             rows.update(progress=progress, progress_at=changes["heartbeat_at"])
             self.progress, self.moved = progress, time.monotonic()
+        if self.relay is not None and self.relay.moved != self.relayed:
+            self.relayed, self.moved = self.relay.moved, time.monotonic()
         if not self.reason and rows.filter(stop_requested_at__isnull=False).exists():
             self.reason = "stop"
 

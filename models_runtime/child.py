@@ -42,10 +42,17 @@ class Child:
 
     @classmethod
     def start(
-        cls, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
+        cls,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        pass_fds: Sequence[int] = (),
     ) -> Child:
         """Start command in a process group of its own, so that a terminal's Ctrl-C and the
-        worker's signals reach it only through us, and its own children end with it."""
+        worker's signals reach it only through us, and its own children end with it. Of our open
+        files it gets ``pass_fds`` alone."""
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
@@ -56,6 +63,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         assert process.stdin is not None
         os.set_blocking(process.stdin.fileno(), False)

@@ -9,6 +9,7 @@
         tensorboard/          event files, where the run asks for them
         checkpoints/step-S/   resumable training state, complete once manifest.json is in it
         shards/               finished shards of a sample job
+        relayed.jsonl         what the worker asked somebody else's model for it, and the answers
         output/               the artefact: weights + tokenizer, or completions, or a report
         result.json           written last: its presence means the attempt finished
         error.json            {"sentence": str}: why it could not, in one sentence for a person;

@@ -1,7 +1,8 @@
-"""What a sampled answer is rewarded by: a reward model, two of them, its length, or BLEU.
+"""What a sampled answer is rewarded by: a reward model, two of them, a judge behind an endpoint,
+its length, or BLEU.
 
-"Do we need a reward model?" is one run for each. A judge behind an endpoint is not among them
-yet. A source gives one number an answer, higher is better; penalties and KL are the method's.
+"Do we need a reward model?" is one run for each. A source gives one number an answer, higher is
+better; penalties and KL are the method's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from models_runtime.phrases import phrase
 from models_runtime.records import Demonstration, Message, PromptRecord
 from training.combining import piecewise_scores
 from training.data import Encoder
+from training.judge import Judge
 from training.reward_models import RewardModel, Scores
 from training.task import Task
 from training.texts import sentence_bleu
@@ -57,6 +59,8 @@ def source_of(task: Task, demonstrations: Sequence[Demonstration]) -> RewardSour
         return Bleu({row.prompt_id: row.completion for row in demonstrations})
     if kind == "piecewise":
         return Piecewise(ModelReward.of(task, "safety_model"), ModelReward.of(task))
+    if kind == "judge":
+        return Judged(task)
     return ModelReward.of(task)
 
 
@@ -115,6 +119,23 @@ class Piecewise:
         helpful = torch.tensor(self.helpful.as_trained(answers))
         chosen: list[float] = piecewise_scores(safety, helpful, tagged).tolist()
         return chosen
+
+
+class Judged:
+    """The verdicts of a judge (training.judge); what they cost goes into result.json."""
+
+    def __init__(self, task: Task) -> None:
+        self.judge = Judge(task.job, task.config)
+        self.task = task
+
+    def knows(self, prompt: PromptRecord) -> bool:
+        return True
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        """In [-1, 1]."""
+        found = self.judge.rewards([(answer.messages, answer.text) for answer in answers])
+        self.task.outcome["judge"] = self.judge.figures()
+        return found
 
 
 class Length:

@@ -98,6 +98,7 @@ def start_run(
                 "options": dataclasses.asdict(config),
                 "select": dataclasses.asdict(select),
                 "mixture": frozen.config(),
+                **scorers.relay_of(iteration, config),
             },
             inputs=inputs,
             seed=seed_for(iteration, role),
@@ -172,7 +173,6 @@ def settle_run(run: TrainingRun) -> None:
     run.output = checkpoint
 
 
-def start_evaluation(run: TrainingRun) -> Evaluation:
 def base_of(run: TrainingRun) -> Checkpoint:
     """The policy that a run began with: its iteration's, or that of its round."""
     round_of = getattr(run, "pair_round", None)
@@ -191,6 +191,7 @@ def succeeded(job: Job) -> bool:
     return job.state == "succeeded"
 
 
+def start_evaluation(run: TrainingRun) -> Evaluation:
     """Judge a run's candidate against the first policy and its parent, on held-out prompts.
 
     At most one evaluation a run: of two callers one writes, both get it.
@@ -255,8 +256,8 @@ def prompts_input(
     ``system_prompt`` goes before each, for a job whose samplers have none of their own."""
     rows = prompts_of(iteration)
     rows = rows.filter(split=split) if split else rows
-    wanted = list(rows.order_by("id").values_list("pk", flat=True))
     rows = rows.filter(prompt_set=prompt_set) if prompt_set else rows
+    wanted = list(rows.order_by("id").values_list("pk", flat=True))
     if not wanted:
         raise ValueError(NO_PROMPTS[split])
     if limit and limit < len(wanted):

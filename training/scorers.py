@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from labeling.models import Iteration
-from models_runtime.models import Checkpoint
+from models_runtime.models import Checkpoint, Endpoint
 from models_runtime.phrases import phrase
 from training import configs
 
@@ -21,7 +23,7 @@ def needs_reward_model(method: str, config: configs.Config) -> bool:
     """Whether a run of this method rewards answers that it samples by a trained model."""
     if method == "distil":
         return not getattr(config, "safety_model", "")
-    return method == "raft" or getattr(config, "reward", "") in BY_MODEL
+    return getattr(config, "reward", "") in BY_MODEL
 
 
 def scorers_of(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:
@@ -30,6 +32,25 @@ def scorers_of(iteration: Iteration, method: str, config: configs.Config) -> dic
     if method == "distil":
         return _distilling(iteration, method, config)
     return _rewarding(iteration, method, config) if needs_reward_model(method, config) else {}
+
+
+def relay_of(iteration: Iteration, config: configs.Config) -> dict[str, Any]:
+    """What the job says of the endpoint that its worker asks for it (models_runtime.relay); empty
+    where no endpoint judges. Raises ValueError, one sentence, where it is not there."""
+    if getattr(config, "reward", "") != "judge":
+        return {}
+    name = getattr(config, "judge", "")
+    found = Endpoint.objects.filter(project=iteration.campaign.project, name=name).first()
+    if found is None:
+        raise ValueError(
+            phrase(
+                "There is no endpoint named %(name)s to judge (option judge): add one with "
+                "manage.py add_endpoint.",
+                name=repr(name),
+            )
+        )
+    bounds = {part: getattr(config, f"judge_{part}") for part in ("calls", "at_once", "seconds")}
+    return {"relay": {"endpoint": found.pk, **bounds}}
 
 
 def _rewarding(iteration: Iteration, method: str, config: configs.Config) -> dict[str, Checkpoint]:

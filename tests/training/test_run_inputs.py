@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from labeling.models import Iteration, Snapshot
-from models_runtime.models import Checkpoint
-from tests.factories import Cast, CheckpointFactory, IterationFactory, PromptFactory
+from models_runtime.models import Checkpoint, Endpoint
+from tests.factories import (
+    Cast,
+    CheckpointFactory,
+    IterationFactory,
+    ProjectFactory,
+    PromptFactory,
+)
 from training import runs
 from training.models import TrainingRun
 
@@ -99,3 +105,22 @@ def test_a_built_in_reward_needs_no_model(cast: Cast) -> None:
     }  # fmt: skip
     with pytest.raises(ValueError, match="rloo needs a reward model, and none is trained yet"):
         started(iteration, "rloo")
+
+
+@pytest.mark.parametrize("method", ["ppo", "grpo", "rloo", "raft"])
+def test_a_judge_is_an_endpoint_of_the_project_and_needs_no_model(cast: Cast, method: str) -> None:
+    iteration = frozen(cast)
+    wise = Endpoint.objects.create(project=cast.project, name="wise", base_url="http://localhost")
+    Endpoint.objects.create(project=ProjectFactory(), name="theirs", base_url="http://localhost")
+    options = {"reward": "judge", "judge": "wise", "judge_calls": 50, "judge_at_once": 2}
+    assert "reward_model" not in started(iteration, method, **options)
+    told = TrainingRun.objects.get().job.config["relay"]
+    assert told == {"endpoint": wise.pk, "calls": 50, "at_once": 2, "seconds": 60.0}
+    for name in ("", "theirs"):
+        with pytest.raises(ValueError, match=f"no endpoint named '{name}' to judge"):
+            started(iteration, method, reward="judge", judge=name)
+
+
+def test_only_a_run_that_is_judged_has_somebody_to_ask(cast: Cast) -> None:
+    started(frozen(cast), "rloo", reward="length", judge="wise")
+    assert "relay" not in TrainingRun.objects.get().job.config

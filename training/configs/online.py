@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from training.configs.base import WARMUP, BadOption, Optimisation, OwnLoop, option
+from training.configs.rewarded import Rewarded
 from training.configs.watching import Panelled
-
-REWARDS = ("model", "piecewise", "length", "bleu")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Online(Panelled, Optimisation):
+class Online(Panelled, Rewarded, Optimisation):
     """What methods that sample and are rewarded share."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -20,15 +19,6 @@ class Online(Panelled, Optimisation):
         "constant", "How the learning rate falls.", choices=("cosine", "linear", "constant")
     )
     warmup: float = option(0.02, WARMUP, low=0.0, high=1.0)
-    reward: str = option(
-        "model",
-        "What answers are rewarded by: the reward model, a safety model beside it (piecewise, as "
-        "Llama 2), their length, or BLEU against a reference answer.",
-        choices=REWARDS,
-    )
-    safety_model: str = option(
-        "", "Name of the registered reward model that judges safety, for the reward piecewise."
-    )
     reference: str = option(
         "first",
         "The policy that the KL is measured from: the campaign's first one, or the parent.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.configs.base import Optimisation, OwnLoop, WithDropout, option
+from training.configs.rewarded import Rewarded
 from training.configs.watching import Panelled
 
 
@@ -18,7 +19,7 @@ class SFTConfig(WithDropout, Panelled, Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RAFTConfig(Panelled, OwnLoop):
+class RAFTConfig(Panelled, Rewarded, OwnLoop):
     """Best-of-K fine-tuning. Defaults: RAFT (Dong et al., 2023), rejection sampling (Llama 2)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

@@ -1,8 +1,8 @@
 """Best-of-K fine-tuning: RAFT (Dong et al., 2023), Llama 2's rejection sampling.
 
-Samples K answers a prompt from the policy, scores them with the reward model, and fine-tunes the
-policy on the best. The best of earlier iterations compete under the newest reward model, so that
-nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
+Samples K answers a prompt from the policy, scores them by the option ``reward``, the reward model
+at first, and fine-tunes the policy on the best. The best of earlier iterations compete under the
+newest reward, so that nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
 """
 
 from __future__ import annotations
@@ -15,12 +15,20 @@ from typing import Any
 
 from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput, sha256_of
-from models_runtime.records import Message, PromptRecord, Sampler, read_jsonl
+from models_runtime.records import Demonstration, Message, PromptRecord, Sampler, read_jsonl
 from training.configs import RAFTConfig
 from training.data import Encoder
+from training.demonstrations import demonstrations_of
 from training.imitation import FineTuning, files_of, made_once
 from training.loop import Loop
 from training.reward_models import RewardModel
+from training.reward_sources import (
+    Answer,
+    RewardSource,
+    refuse_other_than_numbers,
+    rewardable,
+    source_of,
+)
 from training.sampling import Sample, read_prompts, sample
 from training.task import Task
 
@@ -37,11 +45,13 @@ class Candidate:
     completion: str = ""
     reward: float = 0.0
     earlier: bool = False
+    tags: list[str] = field(default_factory=list)
 
 
 def train(task: Task) -> None:
-    """Inputs policy, reward_model, prompts, optionally earlier (best.jsonl, or the folder that
-    holds it) -> a policy, with best.jsonl beside it."""
+    """Inputs policy, prompts, by the option ``reward`` reward_model, safety_model and snapshot,
+    optionally earlier (best.jsonl, or the folder that holds it) -> a policy, with best.jsonl
+    beside it."""
     policy = task.job.input_path("policy")
     encoder = Encoder.of(policy, task.config)
     best, figures = made_once(
@@ -59,14 +69,20 @@ def _choose(
     task: Task, policy: Path, encoder: Encoder
 ) -> tuple[list[Candidate], dict[str, float]]:
     config: RAFTConfig = task.config
+    source = None if config.reward == "model" else source_of(task, _references(task))
     prompts = _prompts(task)
+    if source is not None:
+        prompts = rewardable(source, prompts, task.dropped)
     sampler = Sampler(
         "policy", config.k, config.temperature, config.top_p, config.max_new_tokens, task.seed
     )
     name, unit = "sampled prompts", "prompts sampled"
     samples = sample(task.job, name, policy, prompts, sampler, config.sampling_batch, unit)
     candidates = _candidates(task, prompts, samples)
-    scored = _scored(task, candidates, encoder)
+    if source is None:
+        scored = _scored(task, candidates, encoder)
+    else:
+        scored = _rewarded(task, candidates, encoder, source)
     best = keep_best(scored, config.keep)
     drawn = [one.reward for one in scored if not one.earlier]
     return best, {
@@ -99,12 +115,15 @@ def _candidates(
             task.dropped["empty"] += 1
         else:
             prompt = by_id[one.prompt_id]
-            candidate = Candidate(prompt.id, prompt.item, prompt.messages, one.text)
+            candidate = Candidate(
+                prompt.id, prompt.item, prompt.messages, one.text, tags=prompt.tags
+            )
             found.setdefault((prompt.id, one.text), candidate)
     for candidate in _earlier(task):
         if candidate.prompt_id in by_id:
             key = (candidate.prompt_id, candidate.completion)
-            found.setdefault(key, replace(candidate, earlier=True))
+            tags = by_id[candidate.prompt_id].tags
+            found.setdefault(key, replace(candidate, earlier=True, tags=tags))
     return list(found.values())
 
 
@@ -132,6 +151,38 @@ def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> li
         fitting.append(candidate)
         rows.append(row)
     scores = RewardModel(folder).score(rows).rewards
+    return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
+
+
+def _references(task: Task) -> list[Demonstration]:
+    """What BLEU compares with; the other rewards read no snapshot."""
+    return demonstrations_of(task) if task.config.reward == "bleu" else []
+
+
+def _rewarded(
+    task: Task, candidates: Sequence[Candidate], encoder: Encoder, source: RewardSource
+) -> list[Candidate]:
+    """The candidates that fit the policy, each with its reward by another source."""
+    fitting, answers = [], []
+    for candidate in candidates:
+        row = encoder.encode(candidate.messages, candidate.completion)
+        if row is None:
+            task.dropped["too long"] += 1
+            continue
+        fitting.append(candidate)
+        tokens = sum(row.completion_mask)
+        answers.append(
+            Answer(
+                candidate.prompt_id,
+                candidate.messages,
+                candidate.completion,
+                True,
+                tokens,
+                candidate.tags,
+            )
+        )
+    scores = source.scores(answers) if answers else []
+    refuse_other_than_numbers(scores)
     return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
 
 

@@ -1,0 +1,159 @@
+"""Questions of a training process to somebody else's model, passed on by the worker that watches
+over it.
+
+The process that trains has no keys and calls nobody. It holds one end of a socket pair, which no
+address leads to, and writes a line a question; the worker alone decides whom that goes to, how
+often, and how long an answer may be.
+
+    to the worker    {"question": HASH, "again": 0, "messages": [...]}
+    to the process   a models_runtime.relayed.Row, or {"question", "again", "refused": sentence},
+                     or {"question", "again", "spent": true} once the calls are used up
+
+Job.config's "relay" is {"endpoint": id, "calls", "at_once", "seconds"}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import socket
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from models_runtime import endpoints, serving
+from models_runtime.jobdir import BadInput
+from models_runtime.models import Endpoint, Job
+from models_runtime.phrases import phrase
+from models_runtime.records import Message, Sampler
+from models_runtime.relayed import FILE, WINDOW, Row, read
+from models_runtime.serving import Address, Unanswered
+
+TRIES = 4  # of a question whose answer does not come; the pause doubles each time
+FIRST_PAUSE = 1.0
+LONGEST_QUESTION = 4 << 20  # bytes
+KEPT_CHARACTERS = 4000  # the end of an answer, where the verdict is
+MOST_TOKENS = 512
+PARTING_SECONDS = 5.0  # for answers that are on their way when the process has ended
+logger = logging.getLogger(__name__)
+
+
+class Relay:
+    """One attempt's questions. ``moved`` counts those that were answered."""
+
+    def __init__(self, address: Address, bounds: dict[str, Any], root: Path, folder: Path) -> None:
+        self.address = address
+        self.calls = int(bounds["calls"])
+        self.seconds = float(bounds["seconds"])
+        self.spent = sum(row.calls for row in read(root)[0].values())
+        self.log = folder / FILE
+        self.moved = 0
+        self._ours, self.theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._room = threading.BoundedSemaphore(WINDOW)
+        self._asked: set[Future[None]] = set()
+        self._callers = ThreadPoolExecutor(int(bounds["at_once"]), thread_name_prefix="relay")
+
+    @classmethod
+    def of(cls, job: Job, root: Path, folder: Path) -> Relay | None:
+        """None for a job that asks nobody. Raises BadInput where its endpoint is not there, or
+        its key is not set on this worker."""
+        bounds = job.config.get("relay")
+        if not bounds:
+            return None
+        row = Endpoint.objects.filter(project=job.project_id, pk=bounds["endpoint"]).first()
+        if row is None:
+            raise BadInput(phrase("The endpoint that the job asks is not there any more."))
+        try:
+            return cls(endpoints.address_of(row), bounds, root, folder)
+        except Unanswered as error:
+            raise BadInput(str(error)) from error
+
+    def begin(self) -> None:
+        """Once the process has its end: ours alone is kept."""
+        self.theirs.close()
+        threading.Thread(target=self._listen, name="relay-listens", daemon=True).start()
+
+    def close(self) -> None:
+        """What is on its way is paid for: wait a little, so that the next attempt finds it."""
+        self._over.set()
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        wait([one for one in self._asked if not one.cancelled()], PARTING_SECONDS)
+        for end in (self._ours, self.theirs):
+            end.close()
+
+    def _listen(self) -> None:
+        """Take up questions until the process ends, or says what is none."""
+        try:
+            with self._ours.makefile("rb") as lines:
+                while line := lines.readline(LONGEST_QUESTION):
+                    question, again, messages = _question(line)
+                    self._room.acquire()
+                    asked = self._callers.submit(self._answer, question, again, messages)
+                    self._asked.add(asked)
+                    asked.add_done_callback(self._done)
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            if not self._over.is_set():
+                logger.warning("The relay of a job is closed (%s).", type(error).__name__)
+                with contextlib.suppress(OSError):
+                    self._ours.shutdown(socket.SHUT_RDWR)
+
+    def _done(self, asked: Future[None]) -> None:
+        self._asked.discard(asked)
+        self._room.release()
+
+    def _answer(self, question: str, again: int, messages: list[Message]) -> None:
+        told: dict[str, Any] = {"question": question, "again": again}
+        pause = FIRST_PAUSE
+        for calls in range(1, TRIES + 1):
+            if not self._may_call():
+                return self._tell({**told, "spent": True})
+            try:
+                text = self._ask(messages, again)
+            except Unanswered as error:
+                told["refused"] = str(error)
+            else:
+                return self._keep(Row(question, again, text[-KEPT_CHARACTERS:], calls))
+            if calls == TRIES or self._over.wait(pause):
+                break
+            pause *= 2
+        return self._tell(told)
+
+    def _may_call(self) -> bool:
+        with self._lock:
+            self.spent += 1
+            return self.spent <= self.calls
+
+    def _ask(self, messages: list[Message], again: int) -> str:
+        """The likeliest answer, and a drawn one where that was of no use. Raises Unanswered."""
+        sampler = Sampler("", 1, 1.0 if again else 0.0, 1.0, MOST_TOKENS, seed=again)
+        limits = {"silence": self.seconds, "most_seconds": self.seconds}
+        text = ""
+        for piece in serving.stream(self.address, messages, sampler, **limits):
+            text = piece.text
+        return text
+
+    def _keep(self, row: Row) -> None:
+        """Written down before it is passed on: it is never paid twice."""
+        line = json.dumps(dataclasses.asdict(row))
+        with self._lock, self.log.open("a", encoding="utf-8") as handle:
+            handle.write(f"{line}\n")
+        self.moved += 1
+        self._tell(dataclasses.asdict(row))
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        with self._lock, contextlib.suppress(OSError):  # the process has ended
+            self._ours.sendall(f"{json.dumps(told)}\n".encode())
+
+
+def _question(line: bytes) -> tuple[str, int, list[Message]]:
+    """What a line asks. Raises ValueError, LookupError or TypeError for what is no question."""
+    asked = json.loads(line)
+    messages = [{"role": m["role"], "content": m["content"]} for m in asked["messages"]]
+    if not all(isinstance(text, str) for m in messages for text in m.values()):
+        raise TypeError("messages are texts")
+    return str(asked["question"])[:64], int(asked["again"]), messages

@@ -1,0 +1,54 @@
+"""What a job has asked somebody else's model through its worker: the rows, and where they lie.
+
+    attempt-N/relayed.jsonl         a row an answer, written by the worker before it passes it on
+    attempt-N/shards/asked-*.jsonl  the same rows, by the process that asked: what travels to
+                                    another host (models_runtime.handover)
+
+A question is asked once: whoever asks it again, after whatever kill, finds its row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "CONCORD_RELAY"  # the number of the process's end of the socket pair
+FILE = "relayed.jsonl"
+SHARDS = "asked-"
+WINDOW = 64  # questions on their way at most: both ends would else wait for each other
+
+
+@dataclass(frozen=True)
+class Row:
+    """An answer: to which question (a hash), the how-manieth time it was asked, counted from 0,
+    and the calls that it took."""
+
+    question: str
+    again: int
+    text: str
+    calls: int = 1
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.question, self.again
+
+
+def read(root: Path) -> tuple[dict[tuple[str, int], Row], set[tuple[str, int]]]:
+    """(every row of any attempt below the job directory, the keys of those that are in shards). A
+    line that a kill tore is no row."""
+    shards = _rows(root.glob(f"attempt-*/shards/{SHARDS}*"))
+    return {**_rows(root.glob(f"attempt-*/{FILE}")), **shards}, set(shards)
+
+
+def _rows(paths: Iterable[Path]) -> dict[tuple[str, int], Row]:
+    found = {}
+    for path in sorted(paths):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                row = Row(**json.loads(line))
+            except (ValueError, TypeError):
+                continue
+            found[row.key] = row
+    return found
