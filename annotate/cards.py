@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from labeling import boundaries, questions, rendering, written
+from labeling import boundaries, questions, rendering, repairs, written
 from labeling.models import Assignment, Campaign, Completion, GuidelineVersion, QuestionVersion
 from labeling.questions import Shown, texts
 from models_runtime.records import Message
@@ -61,7 +62,8 @@ class Part:
     type: str
     config: dict[str, Any]
     controls: dict[str, Any]
-    given: dict[str, str]  # by field: what was said before and taken back, or refused
+    given: dict[str, str]  # by field: what was said before and taken back, refused or suggested
+    is_suggested: bool = False
 
     @property
     def required(self) -> bool:
@@ -81,26 +83,36 @@ class Card:
     instant: bool  # one press is the whole answer
     kinds: list[str]  # of prompts, this one's, that the rater may leave
     key: uuid.UUID  # the idempotency key of a browser without scripts
+    suggested_by: str = ""  # where its rater may know
+
+    @property
+    def is_suggested(self) -> bool:
+        """Whether an answer is filled in that the rater did not give."""
+        return any(part.is_suggested for part in self.parts)
 
 
 def build(
     assignment: Assignment, question: QuestionVersion, refused: dict[str, str] | None = None
 ) -> Card:
     """The card of one assignment, asking this question. ``refused`` is an answer to it that was
-    sent and not stored; else what comes back is the answer that the rater took back."""
+    sent and not stored; else what comes back is the answer that the rater took back, and on a
+    card that is new the answer that was suggested, if one was: to be confirmed, not pressed by
+    accident."""
     rows = assignment.completions
+    given, suggested = _given(question, assignment, refused), {}
+    if not given and refused is None:
+        given = suggested = repairs.suggested(assignment, question)
     return Card(
         assignment=assignment.public_id,
         turns=_turns(assignment.comparison.prompt.messages),
         sides=[
             _side(letter, rows[pk]) for letter, pk in zip(LETTERS, assignment.order, strict=False)
         ],
-        parts=_parts(
-            question, _shown(question, assignment, rows), _given(question, assignment, refused)
-        ),
-        instant=questions.is_instant(question.parts),
+        parts=_parts(question, _shown(question, assignment, rows), given, suggested),
+        instant=questions.is_instant(question.parts) and not suggested,
         kinds=_kinds(assignment),
         key=uuid.uuid4(),
+        suggested_by=repairs.suggester(assignment) if suggested else "",
     )
 
 
@@ -115,7 +127,7 @@ def sample(question: QuestionVersion, messages: list[Message], said: list[str]) 
             Side(letter, rendering.render(text), text, cut_off=False)
             for letter, text in zip(LETTERS, said, strict=False)
         ],
-        parts=_parts(question, shown, {}),
+        parts=_parts(question, shown, {}, {}),
         instant=False,
         kinds=[],
         key=uuid.uuid4(),
@@ -169,7 +181,10 @@ def guidelines_html(version: GuidelineVersion | None) -> str:
 
 
 def _side(letter: str, shown: Completion) -> Side:
+    """An imported text is rendered when somebody reads it: thousands arrive at once."""
     html = rendering.stored(shown.text, shown.html, shown.renderer)
+    if not shown.renderer:
+        html = said_html(shown.text)
     return Side(letter, html, shown.text, cut_off=shown.finish_reason == "length")
 
 
@@ -207,7 +222,10 @@ def _given(
 
 
 def _parts(
-    question: QuestionVersion, shown: Shown, given: dict[str, dict[str, str]]
+    question: QuestionVersion,
+    shown: Shown,
+    given: dict[str, dict[str, str]],
+    suggested: Collection[str],
 ) -> list[Part]:
     return [
         Part(
@@ -216,6 +234,7 @@ def _parts(
             config=part,
             controls=questions.load(part["type"]).controls(part, shown),
             given=given.get(key, {}),
+            is_suggested=key in suggested,
         )
         for key, part in question.parts.items()
     ]

@@ -306,6 +306,7 @@ _SHOWN = (
     "comparison__conversation",
     "comparison__state",
     "comparison__overlap",
+    "comparison__suggestion",
     "comparison__prompt__messages",
     "comparison__prompt__category",
     "comparison__prompt__tags",

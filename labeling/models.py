@@ -72,6 +72,8 @@ class Campaign(models.Model):
     gate = models.JSONField(default=dict)
     # Whether simulated raters of the demo world may be asked: only where prompts are of it.
     demo_world = models.BooleanField(default=False)
+    # Whether raters read who suggested the answer that they review: a name is no blind judgement.
+    names_suggesters = models.BooleanField(default=False)
     # Care for raters, in force where there is a warning: what they may meet, whether they say yes
     # to it first, whether texts are veiled until asked for, and how many such cards a day (of all
     # campaigns with a warning) are the most; 0 sets no limit.
@@ -417,10 +419,19 @@ class Comparison(models.Model):
     import_batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True)
     # The tagged batch that it was built of; its iteration's own has none.
     batch = models.ForeignKey(SamplingBatch, models.PROTECT, null=True, related_name="comparisons")
+    # An answer that was imported to be reviewed (see suggested_answers), which is nobody's label;
+    # the hash is that of the row it came in.
+    suggestion = models.JSONField(null=True)
+    suggestion_sha256 = models.CharField(max_length=64, null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["campaign", "suggestion_sha256"],
+                condition=models.Q(suggestion_sha256__isnull=False),
+                name="comparison_suggested",
+            ),
             models.Index(
                 fields=["campaign", "-priority", "shuffle", "id"],
                 condition=models.Q(state="open", slots_left__gt=0),

@@ -32,7 +32,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from labeling import aggregation, frozen_rows, questions, threads
+from labeling import aggregation, frozen_rows, questions, repairs, threads
 from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion, without_erased
 from labeling.models import (
     Campaign,
@@ -228,7 +228,7 @@ def _write_labels(
     scope = _scope(campaign, up_to, None, tagged)
     related = ("comparison__iteration", "comparison__prompt", "comparison__batch")
     rows = _in_force(_label_rows().filter(comparison__in=scope)).select_related(*related)
-    rows = rows.prefetch_related(_unresolved_flags("comparison__flags"), _own_tags("texts"))
+    rows = rows.prefetch_related(_unresolved_flags("comparison__flags"), _texts("texts"))
     counts = Counter(dict.fromkeys((*SOURCES, "late", "not counted"), 0))
     written = 0
     with path.open("w", encoding="utf-8") as out:
@@ -322,13 +322,15 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
         "fold": comparison.fold,
         "flags": _codes(comparison),
         **_tagged(label),
+        **repairs.frozen(label, label.texts.all()),
     }
 
 
 def _tagged(label: Label) -> dict[str, Any]:
     """``own_tags``: what a red team's rater added to the campaign's tags, where they did;
     ``batch_tags``: those of the tagged batch that it is about."""
-    tags = [tag for row in label.texts.all() for tag in red_team.own_tags(row.text)]
+    own = [row.text for row in label.texts.all() if row.part.endswith(f"/{red_team.OWN}")]
+    tags = [tag for text in own for tag in red_team.own_tags(text)]
     batch = label.comparison.batch
     return {
         **({"own_tags": tags} if tags else {}),
@@ -379,8 +381,12 @@ def _in_force(rows: QuerySet[Label]) -> QuerySet[Label]:
     return rows.filter(kind="answer", superseded_by__isnull=True)
 
 
-def _own_tags(path: str) -> Prefetch:
-    return Prefetch(path, RaterText.objects.filter(part__endswith=f"/{red_team.OWN}"))
+def _texts(path: str) -> Prefetch:
+    """Of what was typed, what a label's row is made of: own tags, and what stands beside a
+    suggested answer."""
+    wanted = Q(part__endswith=f"/{red_team.OWN}")
+    reviewed = Q(label__comparison__suggestion_sha256__isnull=False)
+    return Prefetch(path, RaterText.objects.filter(wanted | reviewed))
 
 
 def _unresolved_flags(path: str) -> Prefetch:

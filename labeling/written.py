@@ -65,11 +65,7 @@ def given(
         parts = answer.question_version.parts
         found = questions.given(parts, answer.answer, assignment.order)
     for row in RaterText.objects.filter(label=answer, erased_at=None):
-        key, field, *about = row.part.split("/")
-        fields = found.setdefault(key, {})
-        fields[field] = row.text
-        if about and int(about[0]) in assignment.order:
-            fields[f"{field}-{assignment.order.index(int(about[0]))}"] = row.text
+        questions.put_text(found, row.part, row.text, assignment.order)
     return found
 
 
@@ -92,7 +88,7 @@ def keep_texts(label: Label, cleaned: Cleaned) -> None:
             label=label,
             assignment_id=label.assignment_id,
             rater_id=label.rater_id,
-            part=_slot(key, typed),
+            part=typed.slot(key),
             text=typed.text,
             prompt_id=label.answer["parts"][key].get("prompt"),
         )
@@ -184,12 +180,6 @@ def is_erased(completion: Completion) -> bool:
 def is_erased_prompt(prompt: Prompt) -> bool:
     """No prompt ends in an empty message but one that was erased."""
     return not prompt.messages[-1]["content"]
-
-
-def _slot(key: str, typed: Typed) -> str:
-    """KEY, KEY/field, KEY/field/completion: which text of the form it is."""
-    parts = [key, typed.field, str(typed.about) if typed.about else ""]
-    return "/".join(part for part in parts if part)
 
 
 def _completion(assignment: Assignment, typed: Typed) -> Completion:

@@ -139,6 +139,11 @@ class Typed:
     messages: list[Message] | None = None  # of a prompt: the conversation, text being its end
     category: str = ""  # of a prompt
 
+    def slot(self, key: str) -> str:
+        """KEY, KEY/field, KEY/field/completion: which text of the form it is."""
+        parts = [key, self.field, str(self.about) if self.about else ""]
+        return "/".join(part for part in parts if part)
+
 
 @dataclass(frozen=True)
 class Cleaned:
@@ -328,6 +333,15 @@ def given(parts: Parts, answer: dict[str, Any], order: Sequence[int]) -> dict[st
         if key in parts and hasattr(module, "given"):
             found[key] = module.given(parts[key], stored, list(order))
     return found
+
+
+def put_text(found: dict[str, Raw], slot: str, text: str, order: Sequence[int]) -> None:
+    """Add a typed text to ``given``'s fields, by the slot that it stood in."""
+    key, field, *about = slot.split("/")
+    fields = found.setdefault(key, {})
+    fields[field] = text
+    if about and int(about[0]) in order:
+        fields[f"{field}-{list(order).index(int(about[0]))}"] = text
 
 
 def letter(order: Sequence[int], completion: int) -> str:

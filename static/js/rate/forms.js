@@ -192,8 +192,10 @@ const restore = (assignment) => {
   for (const [name, value] of fields) {
     const group = parts.flatMap((part) => [...part.elements]).filter((control) => control.name === name);
     const ticked = group.find((control) => ["radio", "checkbox"].includes(control.type) && control.value === value);
+    const typed = group[0] && !["radio", "checkbox"].includes(group[0].type) ? group[0] : null;
+    if (ticked ? !ticked.checked : typed && typed.value !== value) takeOver({ target: group[0] });
     if (ticked) ticked.checked = true;
-    else if (group[0] && !["radio", "checkbox"].includes(group[0].type)) group[0].value = value;
+    else if (typed) typed.value = value;
   }
 };
 const drafts = () => {
@@ -226,8 +228,12 @@ const addCounter = (control) => {
   count(control);
 };
 
+// What its rater has changed is suggested no more.
+const takeOver = ({ target }) => target.closest("fieldset.part")?.querySelector("[data-suggested]")?.remove();
+
 const changed = (event) => {
   mark();
+  takeOver(event);
   if (event.target.dataset?.min) count(event.target);
   clearTimeout(timer);
   timer = setTimeout(save, WAIT_MS);
