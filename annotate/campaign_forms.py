@@ -13,6 +13,7 @@ from annotate.care_forms import CareFields
 from annotate.forms import DIRECTIONS, choice, printable
 from annotate.method_titles import METHOD_TITLES, TUNERS
 from annotate.part_forms import PartForms
+from annotate.pay_forms import PayFields
 from labeling import presets
 from labeling.iterations import parse_plan
 from labeling.models import User
@@ -60,7 +61,7 @@ class TemperaturesField(forms.CharField):
         return found
 
 
-class CampaignForm(CareFields):
+class CampaignForm(CareFields, PayFields):
     """A new campaign on one page: what is asked, of which prompts, about which policy.
 
     ``parts`` holds the instruments as forms of their own. ``shown`` names the preset that they

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils import dateformat, timezone
 from django.utils.formats import get_format
 from django.utils.translation import pgettext
+
+from labeling.currencies import DECIMALS
 
 
 def localised(figure: str) -> str:
@@ -28,6 +31,23 @@ def fixed(number: float, digits: int) -> str:
 
 def percent(share: float, digits: int = 0) -> str:
     return f"{fixed(100 * share, digits)} %"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """EUR 1,234.50, rounded to the currency's own decimals."""
+    unit = Decimal(1).scaleb(-DECIMALS.get(currency, 2))
+    return _money(amount.quantize(unit, ROUND_HALF_UP), currency)
+
+
+def rate(amount: Decimal, currency: str) -> str:
+    """The same with all decimals that it has: a label may be paid a tenth of a cent."""
+    digits = max(DECIMALS.get(currency, 2), -int(amount.normalize().as_tuple().exponent))
+    return _money(amount.quantize(Decimal(1).scaleb(-digits)), currency)
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    form = pgettext("an amount of money", "%(currency)s %(amount)s")
+    return form % {"currency": currency, "amount": localised(f"{amount:,f}")}
 
 
 def moment(when: dt.datetime) -> str:

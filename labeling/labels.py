@@ -26,6 +26,7 @@ from labeling.models import (
     User,
 )
 from labeling.questions import InvalidAnswer
+from labeling.seats import Work
 from models_runtime import states
 from models_runtime.phrases import phrase
 
@@ -95,9 +96,9 @@ def record_and_claim(
     sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, None)
 
     def both() -> leases.Hand:
-        label, answered = _record(assignment, question, parts, sent)
+        label, work = _record(assignment, question, parts, sent)
         after = assignment.comparison
-        hand = leases.hand_within(rater, campaign, answered, have=have, wait=False, after=after)
+        hand = leases.hand_within(rater, campaign, work, have=have, wait=False, after=after)
         slots.tally(label, hand.card.comparison.iteration if hand.card else None)
         return hand
 
@@ -107,7 +108,7 @@ def record_and_claim(
     try:
         return leases.hand(rater=rater, campaign=campaign, have=have)
     except leases.NoCards:  # what was answered is stored all the same
-        return leases.Hand(None, seats.answered(rater, campaign))
+        return leases.Hand(None, seats.work(rater, campaign))
 
 
 def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) -> None:
@@ -222,11 +223,6 @@ def flag(*, assignment: Assignment, code: str) -> Flag:
     return row
 
 
-def progress(rater: User, campaign: Campaign) -> dict[str, int]:
-    """mine: the rater's answers in this campaign; and what ``collected`` says."""
-    return {"mine": seats.answered(rater, campaign), **collected(campaign)}
-
-
 def collected(campaign: Campaign, iteration: Iteration | None = None) -> dict[str, int]:
     """campaign_done of campaign_target: counted labels of the iteration that is collecting (0 of
     0 while none is). ``iteration`` is that one, where it was read already."""
@@ -296,11 +292,12 @@ def _record(
     question: QuestionVersion | None,
     parts: dict[str, Any],
     sent: dict[str, Any],
-) -> tuple[Label, int]:
-    """The label, and how many answers its rater has given in the campaign now. What is left to do
+) -> tuple[Label, Work]:
+    """The label, and what its rater's answers in the campaign come to now. What is left to do
     is slots.tally."""
     campaign = assignment.comparison.campaign
-    answered = seats.hold(assignment.rater_id, campaign.pk, more=1)
+    more = Work(1, sent["active_ms"] or 0)
+    work = seats.hold(assignment.rater_id, campaign.pk, more=more)
     fresh, said = _submit(assignment, sent["created_at"])
     asked = _question(fresh, question)
     cleaned = questions.clean_parts(asked.parts, parts, fresh.order, written.texts_of(fresh))
@@ -310,7 +307,7 @@ def _record(
         written.keep_texts(label, cleaned)
     if label.counted:
         slots.count(fresh)
-    return label, answered
+    return label, work
 
 
 def _submit(assignment: Assignment, at: datetime) -> tuple[Assignment, dict[str, Any]]:
@@ -378,7 +375,8 @@ def _reopen(assignment: Assignment, now: datetime) -> None:
     answer = _newest(assignment) if assignment.state == "submitted" else None
     if answer is not None:
         _withdraw(assignment, answer, now)
-        seats.hold(assignment.rater_id, assignment.campaign_id, more=-1)
+        less = Work(-1, -(answer.active_ms or 0))
+        seats.hold(assignment.rater_id, assignment.campaign_id, more=less)
     holds_slot = bool(answer and answer.counted) or slots.take(assignment.comparison_id)
     if answer is not None and answer.counted:
         slots.uncount(assignment)

@@ -27,6 +27,7 @@ from labeling.models import (
     User,
 )
 from labeling.questions import live
+from labeling.seats import Work
 from models_runtime import states
 from models_runtime.phrases import phrase
 
@@ -44,10 +45,10 @@ class NoCards(ValueError):
 @dataclass(frozen=True)
 class Hand:
     """What a rater has after an act: the next card (None when there is none now), whether it is
-    the first time, and how many answers they gave in the campaign."""
+    the first time, and what their answers in the campaign come to."""
 
     card: Assignment | None
-    answered: int
+    work: Work
     is_new: bool = False
 
 
@@ -79,14 +80,14 @@ def hand(
     if _is_talk(campaign):
         raise NoCards(phrase("This campaign hands out no cards: its raters talk with models."))
     with transaction.atomic():
-        answered = seats.hold(rater.pk, campaign.pk)
-        return hand_within(rater, campaign, answered, have=have, now=now)
+        work = seats.hold(rater.pk, campaign.pk)
+        return hand_within(rater, campaign, work, have=have, now=now)
 
 
 def hand_within(
     rater: User,
     campaign: Campaign,
-    answered: int,
+    work: Work,
     *,
     have: Collection[uuid.UUID] = (),
     now: datetime | None = None,
@@ -99,28 +100,28 @@ def hand_within(
     now = now or timezone.now()
     limits = boundaries.of(rater, campaign, now)
     if (limits and not limits.consented) or _is_talk(campaign):
-        return Hand(None, answered)
+        return Hand(None, work)
     held = _held(rater, campaign, have, limits)
     ends = until(campaign, now)
     live = [card for card in held if card.state == "leased"]
     for card in live:
         if card.public_id not in have and _prolong(card, ends):
-            return Hand(_whole(card.pk), answered)
+            return Hand(_whole(card.pk), work)
     room = 0 if limits and limits.resumes_at else MOST - len(live)
     expired = [card for card in held if card.state == "expired"][:room]
     if expired and not wait:
-        return Hand(None, answered)
+        return Hand(None, work)
     for card in expired:
         if not _lease_again(card, ends):
             continue
         if card.public_id not in have:
-            return Hand(_whole(card.pk), answered)
+            return Hand(_whole(card.pk), work)
         room, wait = room - 1, False
         break
     unless = boundaries.unless_left(limits)
     first = room and slots.take_first(campaign, rater, wait=wait, unless=unless, after=after)
     new = _lease(*first, rater, campaign, now) if first else None
-    return Hand(new, answered, is_new=True)
+    return Hand(new, work, is_new=True)
 
 
 def renew(assignment: Assignment, *, now: datetime | None = None) -> bool:

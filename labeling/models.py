@@ -81,6 +81,12 @@ class Campaign(models.Model):
     needs_consent = models.BooleanField(default=False)
     veiled = models.BooleanField(default=False)
     daily_cards = models.PositiveSmallIntegerField(default=0)
+    # What raters see of their own work: how long, and what it comes to at this rate (pay.py).
+    PAID: ClassVar = [("label", _("for each answer")), ("hour", _("for each active hour"))]
+    shows_time = models.BooleanField(default=False)
+    pay_per = models.CharField(max_length=5, choices=PAID, blank=True)
+    pay_amount = models.DecimalField(max_digits=10, decimal_places=4, default=0)
+    pay_currency = models.CharField(max_length=3, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -522,6 +528,7 @@ class Seat(models.Model):
     rater = models.ForeignKey(User, models.PROTECT, related_name="seats", db_index=False)
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="seats")
     answered = models.PositiveIntegerField(default=0)  # assignments in state submitted
+    active_ms = models.PositiveBigIntegerField(default=0)  # of their labels in force
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rater", "campaign"], name="seat_once")]

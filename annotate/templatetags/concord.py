@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, TypeGuard
 
 from django import template
@@ -139,6 +140,17 @@ def decimal(value: float | None, digits: int = 2) -> str:
 @register.filter
 def count(value: int | None) -> str:
     return numerals.whole(value) if _measured(value) else DASH
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    return DASH if amount is None else numerals.money(amount, currency)
+
+
+@register.filter
+def rate(amount: Decimal, currency: str) -> str:
+    """What one answer or one hour is paid."""
+    return numerals.rate(amount, currency)
 
 
 @register.filter

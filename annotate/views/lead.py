@@ -23,7 +23,7 @@ from annotate.access import SignedInRequest
 from annotate.campaign_forms import STRATEGY_TITLES
 from annotate.forms import PromptsForm, SimulateForm
 from annotate.method_titles import METHOD_TITLES
-from labeling import campaigns, conversations, flags, iterations, prompts, slots
+from labeling import campaigns, conversations, flags, iterations, pay, prompts, slots
 from labeling.models import Campaign, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
@@ -288,6 +288,7 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
         "flags": flags.unresolved(campaign),
+        "owed": lambda: pay.owed(campaign),  # asked for by the page alone, not as it lives
         "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
         # Before the first label: what as many as are wanted will show.
         "certainty": shares.certainty(numbers.people or (progress["target"] if collecting else 0)),

@@ -23,8 +23,8 @@ from annotate import access, cards, language, recents
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, SkipForm, UndoForm
 from annotate.views import wants_fragment
-from labeling import boundaries, conversations, flags, labels, leases, seats, wording
-from labeling.models import Assignment, Campaign, Flag, QuestionVersion, User
+from labeling import boundaries, conversations, flags, labels, leases, pay, seats, wording
+from labeling.models import Assignment, Campaign, Flag, Iteration, QuestionVersion, User
 from labeling.questions import InvalidAnswer
 
 OFFERED = ("collecting", "talk")  # of what a campaign may wait for: its raters
@@ -38,7 +38,11 @@ def queue(request: SignedInRequest) -> HttpResponse:
     access.require_role(request.user, "rater")
     rows = access.campaigns_for_rater(request.user).order_by("-created_at")
     entries = [
-        {"campaign": c, "progress": labels.progress(request.user, c), "waits": why_nothing(c)}
+        {
+            "campaign": c,
+            "progress": _progress(c, seats.work(request.user, c)),
+            "waits": why_nothing(c),
+        }
         for c in rows.exclude(state="closed")
     ]
     entries.sort(key=lambda entry: entry["waits"] not in OFFERED)  # what waits stands below
@@ -212,7 +216,7 @@ def _go_on(
         hand = leases.hand(rater=request.user, campaign=campaign, have=_have(request.POST))
     except leases.NoCards as error:
         note = f"{note} {language.said_by(error)}".strip()
-        hand = leases.Hand(None, seats.answered(request.user, campaign))
+        hand = leases.Hand(None, seats.work(request.user, campaign))
     return _show(request, campaign, hand, note, status, last, kept)
 
 
@@ -222,7 +226,7 @@ def _in_hand(request: SignedInRequest, assignment: Assignment) -> leases.Hand:
     limits = boundaries.of(request.user, campaign, timezone.now())
     may_see = limits is None or limits.may_see(assignment.comparison.prompt)
     card = assignment if may_see else None
-    return leases.Hand(card, seats.answered(request.user, campaign))
+    return leases.Hand(card, seats.work(request.user, campaign))
 
 
 def _may_see(rater: User, campaign: Campaign) -> bool:
@@ -256,7 +260,7 @@ def _show(
         "note": note,
         "kept": kept,
         "wording": cards.wording(campaign),
-        "progress": {"mine": hand.answered, **labels.collected(campaign, collecting or None)},
+        "progress": _progress(campaign, hand.work, collecting or None),
         "last": last.public_id if last else labels.newest(request.user, campaign),
     }
     if hand.card is None:
@@ -270,6 +274,14 @@ def _show(
         }
     template = "rate/_fragment.html" if wants_fragment(request) else "rate/card.html"
     return render(request, template, context, status=status)
+
+
+def _progress(
+    campaign: Campaign, work: seats.Work, collecting: Iteration | None = None
+) -> dict[str, Any]:
+    """The rater's own, and the campaign's."""
+    mine = {"mine": work.answered, "earned": pay.earned(campaign, work)}
+    return {**mine, **labels.collected(campaign, collecting)}
 
 
 def _refused(request: HttpRequest, assignment: Assignment) -> dict[str, str] | None:

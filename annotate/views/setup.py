@@ -20,7 +20,7 @@ from annotate.campaign_forms import (
 )
 from annotate.part_forms import PartForms, changed
 from annotate.views.lead import has_models, import_prompts
-from labeling import campaigns, care, conversations, presets, questions
+from labeling import campaigns, care, conversations, pay, presets, questions
 from labeling.models import Campaign, QuestionVersion
 from labeling.questions import live
 
@@ -107,6 +107,7 @@ def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
         actor=request.user,
     )
     care.settle(campaign=campaign, care=form.care(), actor=request.user)
+    pay.settle(campaign=campaign, counters=form.counters(), actor=request.user)
     return campaign
 
 

@@ -24,7 +24,7 @@ from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, LeaveForm, SayForm
 from annotate.views import wants_fragment
 from annotate.views.rate import flags_of, why_nothing
-from labeling import boundaries, conversations, flags, turns, wording
+from labeling import boundaries, conversations, flags, pay, seats, turns, wording
 from labeling.conversations import NotNow
 from labeling.labels import IdempotencyConflict, NotOpen
 from labeling.models import Conversation
@@ -236,11 +236,19 @@ def _show(
         "page": page,
         "note": note,
         "kept": _unsent(page, refused),
+        "earned": _earned(held),
         "leave_reasons": Conversation.LEAVE_REASONS,
         **_flags(held),
     }
     template = "talk/_talk.html" if wants_fragment(request) else "talk/talk.html"
     return render(request, template, context, status=status)
+
+
+def _earned(held: Conversation) -> pay.Earned | None:
+    """Asked of the database only where it is shown."""
+    if not pay.is_shown(held.campaign):
+        return None
+    return pay.earned(held.campaign, seats.work(held.rater, held.campaign))
 
 
 def _unsent(page: talks.Page, refused: dict[str, str]) -> list[str]:

@@ -201,7 +201,7 @@ def test_a_card_from_before_a_campaign_became_a_talk_is_answered_and_is_the_last
         idempotency_key=uuid.uuid4(),
         question=asked,
     )
-    assert (hand.card, hand.answered) == (None, 1)
+    assert (hand.card, hand.work.answered) == (None, 1)
     assert Label.objects.get().counted
 
 

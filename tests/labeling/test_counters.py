@@ -10,13 +10,14 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from labeling import labels, leases, seats
 from labeling.models import Assignment, Comparison, Iteration, Label, User
+from labeling.seats import Work
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +142,8 @@ class Scene:
         """What is kept for a rater is what a count gives, and nobody holds more than they may."""
         for rater in self.raters:
             submitted = rater.assignments.filter(state="submitted").count()
-            assert seats.answered(rater, self.campaign) == submitted
+            spent = self._in_force().filter(rater=rater).aggregate(ms=Sum("active_ms"))["ms"]
+            assert seats.work(rater, self.campaign) == Work(submitted, spent or 0)
             assert rater.assignments.filter(state="leased").count() <= leases.MOST
 
     def _check_labels(self) -> None:
@@ -158,6 +160,7 @@ class Scene:
             assignment=card,
             parts={"preference": {"choice": "0:better"}},
             idempotency_key=key,
+            active_ms=card.pk,
             now=self.now,
         )
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import labels, leases
+from labeling import labels, leases, seats
 from labeling.models import Assignment, Comparison, Iteration, Label, User
 from tests import factories
 from tests.factories import Cast, open_comparisons
@@ -164,14 +164,14 @@ def test_a_flag_is_kept_once_and_leaves_the_card_in_hand(cast: Cast) -> None:
 
 def test_progress_counts_my_answers_and_the_iterations(cast: Cast) -> None:
     open_comparisons(cast.campaign, 3)
-    assert labels.progress(cast.rater, cast.campaign)["campaign_target"] == 700
+    assert labels.collected(cast.campaign)["campaign_target"] == 700
     _submit(_claim(cast.rater, cast), LEFT)
     _submit(_claim(cast.other_rater, cast), LEFT)
-    seen = labels.progress(cast.rater, cast.campaign)
-    assert (seen["mine"], seen["campaign_done"]) == (1, 2)
+    assert seats.work(cast.rater, cast.campaign).answered == 1
+    assert labels.collected(cast.campaign)["campaign_done"] == 2
     Iteration.objects.update(state="training")
-    seen = labels.progress(cast.rater, cast.campaign)
-    assert seen == {"mine": 1, "campaign_done": 0, "campaign_target": 0}
+    assert seats.work(cast.rater, cast.campaign).answered == 1
+    assert labels.collected(cast.campaign) == {"campaign_done": 0, "campaign_target": 0}
 
 
 def test_an_answer_costs_a_fixed_number_of_queries(
