@@ -7,7 +7,8 @@ import json
 import uuid
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, Literal, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -36,6 +37,16 @@ LONGEST_ACTIVE_MS = 24 * 3600 * 1000
 UNDO_WITHIN = 10  # a rater's newest answers and skips in a campaign
 
 
+class Newest(Enum):
+    """Whoever answers says nothing of guidelines: those of now were read. None says that there
+    were none to read."""
+
+    GUIDELINES = "newest"
+
+
+Told = GuidelineVersion | None | Literal[Newest.GUIDELINES]
+
+
 class IdempotencyConflict(Exception):
     """The same key came with another body: a fault of the client, nothing was changed."""
 
@@ -54,7 +65,7 @@ def record_label(
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
     question: QuestionVersion | None = None,
-    guideline: GuidelineVersion | None = None,
+    guideline: Told = Newest.GUIDELINES,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
@@ -64,7 +75,8 @@ def record_label(
     ``parts`` is ``{KEY: what the instrument posts}``, e.g. ``{"preference": {"choice":
     "0:slightly"}}``. ``question`` and ``guideline`` are the versions that the rater was shown,
     where they are not the campaign's newest: a card that is in hand while the question is turned
-    round is answered as it was asked. Repeating a key with the same parts gives back the stored
+    round is answered as it was asked, and one that came before any guidelines without them.
+    Repeating a key with the same parts gives back the stored
     label. An answer after the lease's end is kept and marked late; it counts when a slot is free.
 
     Raises InvalidAnswer, NotOpen, IdempotencyConflict; then nothing was changed.
@@ -85,7 +97,7 @@ def record_and_claim(
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
     question: QuestionVersion | None = None,
-    guideline: GuidelineVersion | None = None,
+    guideline: Told = Newest.GUIDELINES,
     active_ms: int | None = None,
     layout: str = "",
     have: Collection[uuid.UUID] = (),
@@ -243,23 +255,30 @@ def _sent(
     assignment: Assignment,
     parts: dict[str, Any],
     key: uuid.UUID,
-    guideline: GuidelineVersion | None,
+    guideline: Told,
     active_ms: int | None,
     layout: str,
     now: datetime | None,
 ) -> dict[str, Any]:
     """What the label says of the request."""
-    campaign = assignment.comparison.campaign
-    if guideline is not None and guideline.campaign_id != campaign.pk:
-        raise InvalidAnswer(phrase("Those guidelines are another campaign's."))
     return {
-        "guideline_version_id": guideline.pk if guideline else campaign.guideline_id,
+        "guideline_version_id": _told(assignment.comparison.campaign, guideline),
         "idempotency_key": key,
         "body_sha256": _sha256({"assignment": str(assignment.public_id), "parts": parts}),
         "active_ms": _plausible(active_ms),
         "layout": layout[:30],
         "created_at": now or timezone.now(),
     }
+
+
+def _told(campaign: Campaign, guideline: Told) -> int | None:
+    if guideline is Newest.GUIDELINES:
+        return campaign.guideline_id
+    if guideline is None:
+        return None
+    if guideline.campaign_id != campaign.pk:
+        raise InvalidAnswer(phrase("Those guidelines are another campaign's."))
+    return guideline.pk
 
 
 def _once(assignment: Assignment, sent: dict[str, Any], act: Callable[[], T]) -> T | None:

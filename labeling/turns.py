@@ -30,6 +30,7 @@ from labeling.conversations import (
 )
 from labeling.imports.shapes import split_of
 from labeling.iterations import parse_plan
+from labeling.labels import Newest, Told
 from labeling.models import (
     Assignment,
     Campaign,
@@ -38,7 +39,6 @@ from labeling.models import (
     Completion,
     Conversation,
     Flag,
-    GuidelineVersion,
     Label,
     Prompt,
     PromptSet,
@@ -93,7 +93,7 @@ def judge(
     talk: Conversation,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
-    guideline: GuidelineVersion | None = None,
+    guideline: Told = Newest.GUIDELINES,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,
@@ -134,7 +134,7 @@ def rate(
     talk: Conversation,
     parts: dict[str, Any],
     idempotency_key: uuid.UUID,
-    guideline: GuidelineVersion | None = None,
+    guideline: Told = Newest.GUIDELINES,
     active_ms: int | None = None,
     layout: str = "",
     now: datetime | None = None,

@@ -16,6 +16,7 @@ from labeling.models import Assignment, Conversation, GuidelineVersion, Question
 from labeling.questions import InvalidAnswer
 from models_runtime.phrases import phrase
 
+NONE = 0  # the number of guidelines that there were not yet
 AT_ONCE = timedelta(minutes=1)  # a card may be drawn while the next version is being stored
 Version = TypeVar("Version", QuestionVersion, GuidelineVersion)
 
@@ -34,26 +35,43 @@ def shown_on(card: Assignment, *, asked: int | None, told: int | None) -> Wordin
     campaign, since = card.campaign, card.leased_at
     if campaign.question is None:
         raise InvalidAnswer(phrase("This campaign asks no question yet."))
-    guideline = campaign.guideline and _version(campaign.guideline, told, since)
+    guideline = _told(campaign.guideline, told, since)
     return Wording(_version(campaign.question, asked, since), guideline)
 
 
 def told_in(talk: Conversation, number: int | None) -> GuidelineVersion | None:
     """The guidelines of this number, that its page led to; the newest where it names none. Its
     question is the talk's own as long as it lasts. Raises InvalidAnswer as shown_on does."""
-    newest = talk.campaign.guideline
-    return newest and _version(newest, number, talk.created_at)
+    return _told(talk.campaign.guideline, number, talk.created_at)
+
+
+def _told(
+    newest: GuidelineVersion | None, number: int | None, since: datetime
+) -> GuidelineVersion | None:
+    """Number 0 stands for none: what came before the first."""
+    if newest is None or (number == NONE and _is_replaced_after(since, newest, NONE)):
+        return None
+    return _version(newest, number, since)
 
 
 def _version(newest: Version, number: int | None, since: datetime) -> Version:
     """Read from the database only where it is not the newest, which it nearly always is."""
     if number is None or number == newest.number:
         return newest
-    rows = type(newest)._default_manager.filter(
-        campaign=newest.campaign_id, number__in=(number, number + 1)
-    )
-    found = {row.number: row for row in rows}
-    replaced = found.get(number + 1)
-    if number not in found or replaced is None or replaced.created_at < since - AT_ONCE:
+    shown = _numbered(newest, number)
+    if shown is None or not _is_replaced_after(since, newest, number):
         raise InvalidAnswer(phrase("What is asked has changed since: read it again, then answer."))
-    return found[number]
+    return shown
+
+
+def _is_replaced_after(since: datetime, newest: Version, number: int) -> bool:
+    """Whether the next version came when a card of then may have been drawn already."""
+    following = _numbered(newest, number + 1)
+    return following is not None and following.created_at >= since - AT_ONCE
+
+
+def _numbered(newest: Version, number: int) -> Version | None:
+    if number == newest.number:
+        return newest
+    rows = type(newest)._default_manager.filter(campaign=newest.campaign_id, number=number)
+    return rows.first()

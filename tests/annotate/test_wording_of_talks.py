@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from labeling import campaigns, conversations, wording
-from labeling.models import Conversation, GuidelineVersion, Label
+from labeling.models import Campaign, Conversation, GuidelineVersion, Label
 from labeling.questions import Parts
 from tests.factories import Cast
 from tests.talks import ARENA, CONVERSATION, RED_TEAM, answer, begun, cast_of, say
@@ -103,3 +103,17 @@ def test_an_answer_that_names_none_is_about_the_newest() -> None:
     revise(cast)
     assert send(client, talk, "judge", preference_choice="0:better").status_code == 200
     assert version() == 2
+
+
+def test_a_talk_from_before_the_first_guidelines_is_recorded_without_any() -> None:
+    cast, client = scene(CONVERSATION)
+    Campaign.objects.update(guideline=None)
+    GuidelineVersion.objects.all().delete()
+    talk = answered(cast)
+    told = told_on(client, talk)
+    assert told == "v0"
+    campaigns.revise_guidelines(
+        campaign=Campaign.objects.get(), markdown="Be brief.", based_on=0, actor=cast.lead
+    )
+    assert send(client, talk, "judge", told=told, preference_choice="0:better").status_code == 200
+    assert Label.objects.get().guideline_version is None

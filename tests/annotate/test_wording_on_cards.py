@@ -159,3 +159,42 @@ def test_a_page_without_a_card_says_it_too(rater: Client, cast: Cast) -> None:
     body = page(rater)
     assert 'data-wording="1/1"' in body
     assert "data-assignment" not in body
+
+
+def test_a_card_from_before_the_first_guidelines_is_recorded_without_any(
+    rater: Client, cast: Cast
+) -> None:
+    """Not under version 1, which nobody had read; the card that is drawn next is under it."""
+    without_guidelines(cast)
+    body = page(rater)
+    assert 'data-wording="1/0"' in body
+    assert 'name="told" value="v0"' in body
+    first, second = card_of(body), card_of(ahead(rater, card_of(body)))
+    campaigns.revise_guidelines(campaign=cast.campaign, markdown="Be brief.", based_on=0)
+    assert send(rater, first, asked="v1", told="v0").status_code == 200
+    assert Label.objects.get().guideline_version is None
+    assert send(rater, second, asked="v1", told="v1").status_code == 200
+    assert versions(Label.objects.order_by("-pk")[0]) == (1, 1)
+    rater.post("/rate/helpful/undo/", {"assignment": first}, headers=FRAGMENT)
+    assert Label.objects.get(kind="withdrawn").guideline_version is None
+
+
+def test_guidelines_that_were_there_before_the_card_cannot_be_denied(
+    rater: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wording, "AT_ONCE", timedelta(0))  # no minute has to pass
+    assert send(rater, card_of(page(rater)), asked="v1", told="v0").status_code == 400
+    assert not Label.objects.exists()
+
+
+def test_a_campaign_that_has_no_guidelines_is_answered_without(rater: Client, cast: Cast) -> None:
+    without_guidelines(cast)
+    assert send(rater, card_of(page(rater)), asked="v1", told="v0").status_code == 200
+    assert Label.objects.get().guideline_version is None
+
+
+def without_guidelines(cast: Cast) -> None:
+    """As campaigns are that were made before guidelines had versions."""
+    cast.campaign.guideline = None
+    cast.campaign.save()
+    cast.campaign.guidelines.all().delete()
