@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 # The addresses that take a file, from whoever is signed in.
-UPLOADS = {"new-campaign", "upload-prompts"}
+UPLOADS = {"new-campaign", "upload-prompts", "upload-suggestions"}
 
 
 class BodyLimit:

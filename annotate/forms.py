@@ -120,6 +120,16 @@ class PromptsForm(RequestForm):
     licence = forms.CharField(max_length=200, required=False)
 
 
+class SuggestionsForm(RequestForm):
+    """Cards with suggested answers for a campaign that exists."""
+
+    suggestions = forms.FileField(error_messages={"required": _("Choose a JSONL file.")})
+
+
+class SuggestersForm(RequestForm):
+    named = forms.BooleanField(required=False)
+
+
 class QuestionForm(forms.Form):
     """The question of a campaign that exists; its instrument stays."""
 

@@ -97,14 +97,18 @@ def tally(campaign: Campaign) -> Tally:
     return Tally(cards, untouched, confirmed, changed)
 
 
-def repaired(campaign: Campaign, labels: QuerySet[Label]) -> Iterator[dict[str, Any]]:
-    """One row for each part that a rater changed: what was suggested and what they said, in words
-    with the letters that they saw, and for typed texts the texts."""
+def repaired(labels: QuerySet[Label]) -> Iterator[tuple[Label, dict[str, str]]]:
+    """Every label with each part that its rater changed. Memory stays flat."""
     for label in labels.iterator(chunk_size=CHUNK):
-        texts = list(label.texts.all())
-        changed = [key for key, is_changed in verdicts(label, texts).items() if is_changed]
-        for key in changed:
-            yield {"label": label, "part": key, **_both(label, key, texts)}
+        for row in repaired_parts(label, list(label.texts.all())):
+            yield label, row
+
+
+def repaired_parts(label: Label, texts: list[RaterText]) -> list[dict[str, str]]:
+    """Of each part that the rater changed (its KEY), what was ``suggested`` and what was
+    ``given``: in words with the letters that they saw, and what was typed as it was."""
+    changed = [key for key, is_changed in verdicts(label, texts).items() if is_changed]
+    return [{"part": key, **_both(label, key, texts)} for key in changed]
 
 
 def frozen(label: Label, texts: Collection[RaterText]) -> dict[str, Any]:

@@ -114,6 +114,15 @@ def import_suggestions(
     return report
 
 
+def name_suggesters(*, campaign: Campaign, named: bool, actor: User | None = None) -> None:
+    """Let raters read who suggested an answer, or keep it from them. Repeating it changes
+    nothing."""
+    rows = Campaign.objects.filter(pk=campaign.pk).exclude(names_suggesters=named)
+    if rows.update(names_suggesters=named):
+        verb = "suggesters named" if named else "suggesters hidden"
+        audit.record(verb=verb, obj=campaign, actor=actor)
+
+
 def _question(campaign: Campaign) -> QuestionVersion:
     if campaign.demo_world:
         raise ValueError(OF_ANOTHER_WORLD)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -18,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, figures, job_bars, language, pace, shares
+from annotate import access, figures, job_bars, language, pace, reviews, shares, uploads
 from annotate.access import SignedInRequest
 from annotate.campaign_forms import STRATEGY_TITLES
 from annotate.forms import PromptsForm, SimulateForm
@@ -52,9 +49,10 @@ def campaign_list(request: SignedInRequest) -> HttpResponse:
 def campaign(request: SignedInRequest, slug: str) -> HttpResponse:
     """The campaign, and by itself the part of the page that is alive."""
     row = access.campaign_for_staff(request.user, slug)
-    fragment = request.headers.get("HX-Request") == "true"
-    template = "lead/_live.html" if fragment else "lead/campaign.html"
-    return render(request, template, _context(request, row))
+    context = _context(request, row)
+    if request.headers.get("HX-Request") == "true":
+        return render(request, "lead/_live.html", context)
+    return render(request, "lead/campaign.html", {**context, "suggested": reviews.of(row)})
 
 
 @never_cache
@@ -162,11 +160,7 @@ def import_prompts(
     request: SignedInRequest, campaign: Campaign, upload: UploadedFile, licence: str
 ) -> None:
     """All of the file or nothing; every fault is told with its line."""
-    name = Path(upload.name or "prompts").name
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / f"prompts{Path(name).suffix.lower()}"
-        with path.open("wb") as handle:
-            shutil.copyfileobj(upload, handle, 1 << 20)
+    with uploads.on_disk(upload, "prompts") as (path, name):
         try:
             report = prompts.import_prompts(
                 campaign=campaign, path=path, actor=request.user, name=name, licence=licence

@@ -174,8 +174,8 @@ def test_the_rows_say_what_was_suggested_and_what_was_said(cast: Cast) -> None:
     fields = filled_in_with_points(cast, "1")
     fields["reasons"]["text-0"] = "Mine."
     answered(card, fields)
-    rows = repairs.repaired(cast.campaign, repairs.whole(repairs.reviewed(cast.campaign)))
-    quality, reasons = rows
+    rows = repairs.repaired(repairs.whole(repairs.reviewed(cast.campaign)))
+    quality, reasons = [row for _, row in rows]
     good = "AB"[place(card, "Because")]
     assert f"{good} 5/5/5/5" in quality["suggested"]
     assert f"{good} 5/5/1/5" in quality["given"]
