@@ -7,6 +7,8 @@ import torch
 
 from training.combining import piecewise, piecewise_scores
 
+pytestmark = pytest.mark.closed_form
+
 FIXTURES = [
     (False, 0.10, 0.90, 0.10, -2.197225),  # an unsafe answer to an ordinary prompt
     (False, 0.15, 0.90, 0.90, 2.197225),  # the floor itself is safe

@@ -17,6 +17,8 @@ from training.losses import (
     log_ratio,
 )
 
+pytestmark = pytest.mark.closed_form
+
 
 def tensor(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)

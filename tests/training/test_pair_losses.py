@@ -24,7 +24,7 @@ from training.pair_losses import (
 )
 from training.rankings import chain_lengths
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.closed_form]
 
 
 def tensor(*values: float) -> torch.Tensor:

@@ -14,6 +14,8 @@ from training.configs import parse
 from training.data import Group, Pair
 from training.methods.reward import RewardObjective
 
+pytestmark = pytest.mark.closed_form
+
 UTILITIES = [1.2, 0.3, -0.4, -1.1]  # their mean is 0: a reward's zero is free
 ANSWERS = [Encoded([1, 2], [0, 1])] * len(UTILITIES)
 WORTH = [math.exp(utility) for utility in UTILITIES]

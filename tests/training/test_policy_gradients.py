@@ -17,6 +17,8 @@ from training.advantages import (
 )
 from training.policy_losses import clipped_policy, clipped_value, kl_in_loss
 
+pytestmark = pytest.mark.closed_form
+
 
 def tensor(*rows: list[float]) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float64)

@@ -17,7 +17,7 @@ from training.pair_losses import odpo
 from training.pairs import Judged, PairBatch, PairObjective, TextPair, with_reference
 from training.task import Task
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.closed_form]
 
 OPTIONS = {
     "batch_size": 240,

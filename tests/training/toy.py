@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from models_runtime.chat import encode_prompt
+from models_runtime.backends import LocalBackend
+from models_runtime.chat import Encoded, encode_prompt
 from models_runtime.loading import load_policy, load_tokenizer, save_policy
-from models_runtime.records import PromptRecord
+from models_runtime.records import PromptRecord, Sampler
 from tests.training import tiny
 from training.configs import Selection, parse
 from training.reward_sources import Answer
+from training.rollouts import Prompts
 from training.task import Task
 
 BETA = 0.5
@@ -108,3 +111,29 @@ def task(folder: Path, method: str, prompts: int = 1, **options: Any) -> Task:
     root = tiny.write_job(folder / "job", "train", config, inputs)
     checked = parse(method, config["options"])
     return Task(tiny.open_job(root), method, checked, Selection(), 7)
+
+
+def drawn_evenly(
+    _: Callable[[], None],
+    backend: LocalBackend,
+    prompts: Prompts,
+    places: Sequence[int],
+    sampler: Sampler,
+    number: int,
+) -> tuple[list[Encoded], list[Answer]]:
+    """rollouts.draw for answers of one token, all to one prompt: each token as often as it is
+    likely, but for less than one answer. Marks at equal distances, from a random start, on the
+    line of probabilities: no token is drawn more or less often than it should be on average, and
+    next to no luck is left."""
+    asked = prompts.ids[places[0]]
+    with torch.no_grad():
+        logits = backend.model(input_ids=torch.tensor([asked])).logits[0, -1]
+    line = (logits.double() / sampler.temperature).softmax(-1).cumsum(-1)
+    start = random.Random(f"{sampler.seed}/{number}").random()
+    marks = (torch.arange(len(places), dtype=torch.float64) + start) / len(places)
+    tokens = torch.searchsorted(line, marks).clamp(max=len(line) - 1).tolist()
+    words = backend.tokenizer.convert_ids_to_tokens(tokens)
+    mask = [0] * len(asked) + [1]
+    record = prompts.records[places[0]]
+    rows = [Encoded([*asked, token], mask) for token in tokens]
+    return rows, [Answer(record.id, record.messages, word, True, 1) for word in words]
