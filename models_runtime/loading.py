@@ -68,6 +68,15 @@ def load_policy(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
     return _load(transformers.AutoModelForCausalLM, folder, for_training, new_head=False)
 
 
+def policy_without_weights(folder: Path) -> PreTrainedModel:
+    """The layers of the policy in folder, and not a byte of its weights: to be looked at."""
+    with torch.device("meta"):
+        model: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(
+            _known_config(folder), trust_remote_code=False
+        )
+    return model
+
+
 def load_reward_model(
     folder: Path, *, for_training: bool = False, heads: int = 1
 ) -> PreTrainedModel:

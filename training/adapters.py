@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import peft
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from models_runtime.jobdir import BadInput
+from models_runtime.loading import policy_without_weights
 from models_runtime.phrases import phrase
 from training.configs.base import ALL_LINEAR, Optimisation
 
@@ -55,6 +57,14 @@ class Adapters:
         if head is not None:
             head.requires_grad_(True)
         return model
+
+    def refuse_misfit(self, folder: Path) -> None:
+        """Raise BadInput where the policy in folder has no such layers. Loads no weights: for runs
+        that sample, perhaps for hours, before they train."""
+        if self.config.adapter == "none":
+            return
+        with torch.random.fork_rng(), torch.device("meta"):
+            _tuner(policy_without_weights(folder), self.config)
 
     def begin(self, steps: int) -> None:
         """How many optimiser steps there will be. Raises BadInput for too few."""

@@ -12,6 +12,7 @@ from training.reward_sources import RewardSource, rewardable, source_of
 from training.rollouts import Prompts, context_of
 from training.run_guards import Watched
 from training.sampling import read_prompts
+from training.scoring import refuse_another_tokenizer
 from training.task import Task
 
 Fit = Callable[..., dict[str, Any]]
@@ -29,13 +30,14 @@ def learn_grouped(
 ) -> None:
     """train_grouped, with the rewards of any source."""
     policy = task.job.input_path("policy")
+    reference = task.job.input_path("reference")
+    refuse_another_tokenizer(policy, reference)
     encoder = Encoder.of(policy, task.config)
     records = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
     task.require(records)
     model = task.policy_to_train()
     longest = task.config.max_new_tokens
     prompts = Prompts(records, encoder.tokenizer, context_of(model), longest)
-    reference = task.job.input_path("reference")
     watched = Watched.of(task, imitated, encoder)
     metrics = fit(task, model, reference, encoder.tokenizer, prompts, source, watched)
     task.publish_model(model, encoder.tokenizer)

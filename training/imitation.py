@@ -48,6 +48,7 @@ def made_once(
         figures = json.loads((found / FIGURES).read_text(encoding="utf-8"))
         task.dropped.update(figures["dropped"])
         return list(read_jsonl(found / name, kind)), figures
+    task.adapters.refuse_misfit(task.job.input_path("policy"))
     rows, metrics = make()
     task.require(rows)
     counts = {"dropped": dict(task.dropped), "prompts_cut": encoder.prompts_cut}

@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from models_runtime.chat import Encoded
-from models_runtime.jobdir import BadInput, sha256_of
-from models_runtime.loading import load_policy, load_tokenizer
-from models_runtime.phrases import phrase
+from models_runtime.loading import load_policy
 from models_runtime.records import MARGINS, Preference, PreferenceRecord, Strength
 from training.data import Encoder, heldout_records, read_preferences
 from training.loop import Loop, Objective, Sums
 from training.mixture import preferences_of
-from training.scoring import completion_logps, in_batches
+from training.scoring import completion_logps, in_batches, refuse_another_tokenizer
 from training.task import Task
 
 
@@ -232,20 +229,6 @@ def reference_beside(task: Task, model: Any) -> Any:
         refuse_another_tokenizer(task.job.input_path("policy"), task.job.input_path("reference"))
         return task.adapters.without(model)
     return reference_of(task)
-
-
-def refuse_another_tokenizer(policy: Path, reference: Path) -> None:
-    """Log-probabilities of two models compare only over the same tokens."""
-    files = [folder / "tokenizer.json" for folder in (policy, reference)]
-    if all(path.is_file() for path in files) and len(set(map(sha256_of, files))) == 1:
-        return
-    if load_tokenizer(policy).get_vocab() != load_tokenizer(reference).get_vocab():
-        raise BadInput(
-            phrase(
-                "The reference has another tokenizer than the policy, so their probabilities of "
-                "an answer cannot be compared."
-            )
-        )
 
 
 def with_reference(pairs: Sequence[TextPair], reference: Any) -> list[TextPair]:

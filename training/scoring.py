@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
 from models_runtime.chat import Encoded, pad
+from models_runtime.jobdir import BadInput, sha256_of
+from models_runtime.loading import load_tokenizer
+from models_runtime.phrases import phrase
 
 
 def rewards(model: Module, rows: Sequence[Encoded]) -> Tensor:
@@ -79,3 +83,17 @@ def pad_id(model: Module) -> int:
     """A sequence classifier finds the last real token by its padding id."""
     pad_id: int = model.config.pad_token_id  # type: ignore[union-attr,assignment]
     return pad_id
+
+
+def refuse_another_tokenizer(policy: Path, reference: Path) -> None:
+    """Log-probabilities of two models compare only over the same tokens."""
+    files = [folder / "tokenizer.json" for folder in (policy, reference)]
+    if all(path.is_file() for path in files) and len(set(map(sha256_of, files))) == 1:
+        return
+    if load_tokenizer(policy).get_vocab() != load_tokenizer(reference).get_vocab():
+        raise BadInput(
+            phrase(
+                "The reference has another tokenizer than the policy, so their probabilities of "
+                "an answer cannot be compared."
+            )
+        )

@@ -52,7 +52,7 @@ from training.rollouts import (
 from training.rounds import Rounds, column
 from training.run_guards import RunGuards, Watched, said_of, text_figures
 from training.sampling import read_prompts
-from training.scoring import completion_logps
+from training.scoring import completion_logps, refuse_another_tokenizer
 from training.task import Task
 from training.value import ActorCritic
 
@@ -70,6 +70,7 @@ def train(task: Task) -> None:
 def learn(task: Task, source: RewardSource, imitated: Sequence[Demonstration]) -> None:
     """train, with the rewards of any source."""
     policy = task.job.input_path("policy")
+    refuse_another_tokenizer(policy, task.job.input_path("reference"))
     encoder = Encoder.of(policy, task.config)
     prompts = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
     task.require(prompts)

@@ -50,6 +50,7 @@ def train(task: Task) -> None:
     real = [row for row in _real(task) if task.selection.keeps(row)]
     if not real:
         raise BadInput(phrase("The snapshot holds no demonstration that this run may train on."))
+    task.adapters.refuse_misfit(policy)
     duels = _duels(task, real)
     rows = [
         row for duel in [*duels, *_earlier(task)] if (row := _row(task, duel, encoder)) is not None
