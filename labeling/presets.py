@@ -216,7 +216,7 @@ _RATE = {
         title=phrase("UltraFeedback"),
         summary=phrase(
             "Four answers on four aspects from 1 to 5, each with a reason; the higher mean is "
-            "preferred."
+            "preferred. A model's ratings can be imported for people to confirm or repair."
         ),
         question=phrase("Rate each answer on its own."),
         parts={

@@ -43,9 +43,9 @@ def suggested(assignment: Assignment, question: QuestionVersion) -> dict[str, di
 
 def suggester(assignment: Assignment) -> str:
     """Who suggested it, where the campaign lets raters know."""
-    comparison = assignment.comparison
-    names = comparison.campaign.names_suggesters and comparison.suggestion
-    return str(comparison.suggestion["by"]) if names else ""
+    kept = assignment.comparison.suggestion
+    named = assignment.comparison.campaign.names_suggesters
+    return str(kept["by"]) if kept and named else ""
 
 
 def waiting(campaign: Campaign) -> int:

@@ -25,7 +25,8 @@ from models_runtime.phrases import phrase
 Suggestion = dict[str, Any]
 NEVER = ("prompt_writing", "conversation", "arena", "red_team")  # types about no given completion
 _TYPED = ("text", "texts")
-_LEFT_OUT = {"ranking": {"unranked": [], "unrankable": []}}  # what need not be said
+# What need not be said.
+_LEFT_OUT: dict[str, dict[str, Any]] = {"ranking": {"unranked": [], "unrankable": []}}
 # What storing a label adds to a part: ids of what its texts became.
 _MADE = ("completion", "prompt")
 

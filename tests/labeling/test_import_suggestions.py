@@ -30,7 +30,7 @@ from models_runtime.models import AuditEvent
 from models_runtime.records import Message
 from tests.factories import Cast, PromptFactory, make_cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ULTRAFEEDBACK = PRESETS["ultrafeedback"].parts
 RANKING = {"order": {"type": "ranking"}}
 PAIR = {"preference": {"outcome": "prefer", "chosen": 1, "strength": "better"}}
