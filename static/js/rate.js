@@ -9,6 +9,7 @@
 //
 // This file turns presses into these. A rater's own keys are read by keys.js.
 
+import * as guidelines from "./guidelines.js";
 import { keysOf } from "./keys.js";
 import { parse } from "./markup.js";
 import * as card from "./rate/card.js";
@@ -82,14 +83,6 @@ const openPanel = (id, fill) => {
   panel.showModal();
   fill?.(panel);
 };
-const fillGuidelines = async (panel) => {
-  const text = panel.querySelector("#guidelines-text");
-  if (text.dataset.filled) return;
-  const html = await outbox.fetchText(text.dataset.from);
-  if (html === null) return;
-  text.replaceChildren(parse(html));
-  text.dataset.filled = "yes";
-};
 const openMenu = (id) => {
   const menu = document.getElementById(id);
   if (!menu) return;
@@ -105,7 +98,7 @@ const COMMANDS = {
   undo: () => takeBack(),
   skip: () => openMenu("skip"),
   flag: () => openMenu("flag"),
-  guidelines: () => openPanel("guidelines", fillGuidelines),
+  guidelines: () => guidelines.toggle(outbox.fetchText),
   difference: () => card.toggle("diff"),
   raw: () => card.toggle("raw"),
   pause: deck.pause,

@@ -2,6 +2,7 @@
 // typed is lost to a bad network: what a form says is sent again with its key, which makes a
 // repeated request the same one, and kept (talk/drafts.js) until the server has acknowledged it.
 
+import * as guidelines from "./guidelines.js";
 import { keysOf } from "./keys.js";
 import { parse } from "./markup.js";
 import * as best from "./parts/best.js";
@@ -99,6 +100,22 @@ const place = (html) => {
   arrive(before);
 };
 
+/* ---- the guidelines: beside the talk, so that what is typed stays where it is ---- */
+
+let told = talk().dataset.told; // the version that the page leads to
+const heed = () => {
+  if (talk().dataset.told === told) return;
+  told = talk().dataset.told;
+  guidelines.forget();
+  if (!document.getElementById("note").textContent) say(spoken.dataset.told);
+};
+const fetchText = async (url) => {
+  const response = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null);
+  tell(response ? "ready" : "offline");
+  if (response?.status === 401) return signIn() ?? null;
+  return response?.ok ? response.text() : null;
+};
+
 const restore = () => {
   talk().querySelectorAll("form[data-draft]").forEach(drafts.restore);
   const pair = [...talk().querySelectorAll(".pair")].at(-1);
@@ -108,6 +125,7 @@ let stage = talk().dataset.stage;
 const arrive = (before) => {
   stage = talk().dataset.stage;
   restore();
+  heed();
   count();
   if (veil()) veil().checked = lifted === talk().dataset.turn;
   show(view === "diff" ? "rendered" : view);
@@ -247,6 +265,9 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-view]");
   if (button) toggle(button.dataset.view);
   if (event.target.closest("[data-command=help]")) document.getElementById("help").showModal();
+  if (!event.target.closest("[data-command=guidelines]")) return;
+  event.preventDefault(); // a link for a browser without scripts
+  guidelines.toggle(fetchText);
 });
 document.addEventListener("click", (event) => {
   const starter = event.target.closest("[data-starter]");
@@ -303,7 +324,7 @@ const closeMenu = (menu) => {
 addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   const panel = document.querySelector("dialog[open]");
-  if (panel) return keys.allowed(event) && keys.command(event) === "help" && panel.close();
+  if (panel) return keys.allowed(event) && keys.command(event) === panel.id && panel.close();
   if (event.code === "Escape" && openMenu()) return closeMenu(openMenu());
   if (event.target === message()) return write(event);
   if (event.target.closest(WRITES)) return event.code === "Escape" && document.getElementById("content").focus();

@@ -1,6 +1,7 @@
 // The cards in this browser: the one on the page, two ahead of it under their own leases, and those
 // just done, to be taken back. A press paints the next card from here, never from the network.
 
+import * as guidelines from "../guidelines.js";
 import { parse } from "../markup.js";
 import * as card from "./card.js";
 import * as outbox from "./outbox.js";
@@ -91,7 +92,7 @@ const heed = (now) => {
   wording = now;
   more = true;
   hold(held);
-  delete document.getElementById("guidelines-text").dataset.filled;
+  guidelines.forget();
 };
 
 // Who answers a card in two seconds reads the question once: where it is another now, it is said.
