@@ -21,6 +21,7 @@ KINDS = {
     "publish": gettext_lazy("Publishing checkpoints"),
     "row": gettext_lazy("Simulated raters"),
 }
+ROW_CALLS = {"quality": gettext_lazy("Counting labels")}
 
 
 def progress_of(job: Job) -> dict[str, Any]:
@@ -40,6 +41,8 @@ def progress_of(job: Job) -> dict[str, Any]:
 
 def _title(job: Job) -> str:
     """The kind of work; for training also what is trained, since three runs follow each other."""
+    if job.kind == "row" and (title := ROW_CALLS.get(job.config.get("call", ""))):
+        return str(title)
     method = job.config.get("method") if job.kind == "train" else None
     if method is None:
         return str(KINDS.get(job.kind, job.kind))

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 # config["call"] of a row job: a function of the jobdir.JobDir, like every other job entry.
 ROW_CALLS: dict[str, str] = {
     "simulate": "labeling.simulation.run",
+    "quality": "labeling.quality_job.run",
 }
 WORKER_LOST = phrase("The worker that ran the job disappeared.")
 AGAIN = "again"  # in the result of a cancelled job: the one that runs in its place

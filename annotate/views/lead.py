@@ -246,6 +246,7 @@ def _simulating(campaign: Campaign) -> Any:
         project=campaign.project,
         kind="row",
         state__in=("queued", "running"),
+        config__call="simulate",
         config__campaign=campaign.pk,
     )
 

@@ -1,0 +1,145 @@
+"""What raters said, as numbers that statistics count: one measure for each thing a question asks.
+
+A measure has items, which several raters may judge, and categories in order. Everything is about
+completion ids: of two completions the one of the lower id comes first, whatever the sides were.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from labeling.questions import Parts
+from labeling.questions.rating import DEFAULT_SCALE, SCALES
+from labeling.statistics.estimates import Codes
+from models_runtime.records import STRENGTHS
+
+STEPS = len(STRENGTHS)
+# From "the other, significantly" over a tie to "the one, significantly".
+STRENGTH_CODES = 2 * STEPS + 1
+TIE = STEPS
+
+
+@dataclass(frozen=True)
+class Said:
+    """A label in force: who said what of which card, seeing it how, when, in how long."""
+
+    comparison: int
+    prompt: int
+    rater: int
+    parts: dict[str, dict[str, Any]]
+    order: Sequence[int]
+    active_ms: int | None
+    created_at: datetime
+
+
+@dataclass
+class Measure:
+    """``items``, ``raters``, ``codes`` and ``prompts`` have an entry a judgement. ``values`` are
+    what the categories stand for. ``paired``: an item is two completions, and the categories run
+    from the one to the other."""
+
+    part: str
+    name: str  # of the aspect; empty where the part asks one thing
+    kind: str
+    values: Sequence[float]
+    paired: bool = False
+    ordered: bool = True
+    items: array[int] = field(default_factory=lambda: array("q"))
+    raters: array[int] = field(default_factory=lambda: array("q"))
+    codes: array[int] = field(default_factory=lambda: array("q"))
+    prompts: array[int] = field(default_factory=lambda: array("q"))
+    _numbers: dict[Any, int] = field(default_factory=dict)
+
+    def add(self, said: Said, key: Any, code: int) -> None:
+        self.items.append(self._numbers.setdefault(key, len(self._numbers)))
+        self.raters.append(said.rater)
+        self.codes.append(code)
+        self.prompts.append(said.prompt)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def column(self, name: str) -> Codes:
+        return (
+            np.frombuffer(getattr(self, name), dtype=np.int64) if len(self) else np.empty(0, int)
+        )
+
+    @property
+    def outcomes(self) -> Codes:
+        """Of a paired measure: 0 the other, 1 a tie, 2 the one."""
+        return np.sign(self.column("codes") - TIE) + 1
+
+
+class Reader:
+    """Sorts labels into measures, as they come. What a part of an unknown form says is passed
+    over: an older question may have asked something else under the same name."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.measures: dict[tuple[str, str], Measure] = {}
+
+    def read(self, rows: Iterable[Said]) -> Iterable[Said]:
+        """Passes the labels on, once each is counted."""
+        for said in rows:
+            for part, stored in said.parts.items():
+                if read := _READ.get(stored.get("type", "")):
+                    read(self, part, stored, said)
+            yield said
+
+    def measure(self, part: str, name: str, kind: str, **more: Any) -> Measure:
+        found = self.measures.get((part, name))
+        if found is None:
+            found = self.measures[part, name] = Measure(part, name, kind, **more)
+        return found
+
+
+def preference_code(chosen: int, rejected: int, strength: str | None) -> int:
+    """0 .. 8, the tie in the middle; a preference of no strength is the weakest.
+
+    >>> preference_code(4, 7, "significantly"), preference_code(7, 4, "negligibly")
+    (8, 3)
+    """
+    step = STEPS - STRENGTHS.index(strength) if strength in STRENGTHS else 1
+    return TIE + step if chosen < rejected else TIE - step
+
+
+def _pairwise(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
+    measure = reader.measure(part, "", "pairwise", values=range(STRENGTH_CODES), paired=True)
+    code = TIE
+    if stored.get("outcome") == "prefer":
+        code = preference_code(stored["chosen"], stored["rejected"], stored.get("strength"))
+    measure.add(said, said.comparison, code)
+
+
+def _ranking(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
+    """Each pair that the ranking orders or ties is an item of its own."""
+    measure = reader.measure(part, "", "ranking", values=range(STRENGTH_CODES), paired=True)
+    place = {pk: tier for tier, ids in enumerate(stored["tiers"]) for pk in ids}
+    for one, other in combinations(sorted(place), 2):
+        code = TIE + (place[one] < place[other]) - (place[one] > place[other])
+        measure.add(said, (said.comparison, one, other), code)
+
+
+def _rating(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
+    config = reader.parts.get(part, {})
+    points = sorted(SCALES[config.get("scale", DEFAULT_SCALE)].points)
+    for row in stored["ratings"]:
+        for aspect, value in row["values"].items():
+            if value in points:
+                measure = reader.measure(part, aspect, "rating", values=points)
+                measure.add(said, (said.comparison, row["completion"]), points.index(value))
+
+
+def _thumbs(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
+    measure = reader.measure(part, "", "thumbs", values=(0, 1), ordered=False)
+    measure.add(said, (said.comparison, stored["about"]), int(stored["up"]))
+
+
+_READ = {"pairwise": _pairwise, "ranking": _ranking, "rating": _rating, "thumbs": _thumbs}

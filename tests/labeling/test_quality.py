@@ -1,0 +1,136 @@
+"""The figures of a crowd whose faults were planted: who leans, who guesses, who hurries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from labeling import quality
+from labeling.measures import TIE, Reader, Said, preference_code
+from labeling.statistics.biases import NO_CHOICE
+from labeling.statistics.estimates import NOBODY_TWICE
+
+PAIR = {"preference": {"type": "pairwise"}}
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+SIDED, GUESSING, HURRYING, LONG = 1, 2, 3, 4  # the raters with a fault; the others have none
+
+
+def says(
+    comparison: int,
+    rater: int,
+    chosen: int | None,
+    order: tuple[int, int] = (1, 2),
+    strength: str = "better",
+    milliseconds: int = 20_000,
+    at: datetime = MONDAY,
+) -> Said:
+    """Of completions 1 and 2 of the comparison, ten apart for each."""
+    one, other = (10 * comparison + pk for pk in (1, 2))
+    stored: dict[str, Any] = {"type": "pairwise", "outcome": "tie", "completions": [one, other]}
+    if chosen:
+        ids = (one, other) if chosen == 1 else (other, one)
+        stored = {"type": "pairwise", "outcome": "prefer", "strength": strength}
+        stored |= {"chosen": ids[0], "rejected": ids[1]}
+    shown = [10 * comparison + pk for pk in order]
+    return Said(comparison, comparison, rater, {"preference": stored}, shown, milliseconds, at)
+
+
+def crowd(seed: int = 0, comparisons: int = 300) -> Iterator[Said]:
+    """Nine raters on every comparison; the better one is drawn, and so are the sides."""
+    rng = np.random.default_rng(seed)
+    for number in range(comparisons):
+        better = int(rng.integers(1, 3))
+        for rater in range(1, 10):
+            order = (1, 2) if rng.random() < 0.5 else (2, 1)
+            right = rng.random() < (0.5 if rater == GUESSING else 0.85)
+            chosen = better if right else 3 - better
+            if rater == SIDED and rng.random() < 0.5:
+                chosen = order[0]
+            hurried = 1_000 if rater == HURRYING else 15_000
+            at = MONDAY + timedelta(days=7 * (number % 3))
+            yield says(number, rater, chosen, order, milliseconds=hurried, at=at)
+
+
+def test_planted_faults_are_found_and_nobody_else_is_suspected() -> None:
+    found = quality.report(crowd(), PAIR)
+    signs = {row["rater"]: row["signs"] for row in found["raters"]}
+    assert signs[SIDED] == ["side"]
+    assert signs[GUESSING] == ["guessing"]
+    assert signs[HURRYING] == ["speeding"]
+    assert all(not said for rater, said in signs.items() if rater > HURRYING)
+
+
+def test_agreement_is_what_the_raters_accuracy_gives() -> None:
+    """Two who are right in 85 % agree in .85^2 + .15^2 = 74.5 %."""
+    honest = [said for said in crowd() if said.rater > HURRYING]
+    found = quality.report(honest, PAIR)
+    figures = found["measures"][0]["figures"]
+    assert figures["percent"]["low"] < 0.745 < figures["percent"]["high"]
+    assert figures["alpha_outcome"]["value"] == pytest.approx(2 * 0.745 - 1, abs=0.04)
+    assert [week["week"] for week in found["weeks"]] == ["2026-01-05", "2026-01-12", "2026-01-19"]
+
+
+def test_nothing_depends_on_the_order_of_labels_or_on_which_id_is_lower() -> None:
+    rows = list(crowd(comparisons=60))
+    plain = quality.report(rows, PAIR)
+    backwards = quality.report(rows[::-1], PAIR)
+    assert backwards["measures"] == plain["measures"]
+    turned = quality.report([_renamed(said) for said in rows], PAIR)
+    for name, figure in plain["measures"][0]["figures"].items():
+        assert turned["measures"][0]["figures"][name]["value"] == pytest.approx(figure["value"])
+
+
+def _renamed(said: Said) -> Said:
+    """The two completions of every second comparison with each other's id."""
+    if said.comparison % 2:
+        return said
+    stored = dict(said.parts["preference"])
+    stored["chosen"], stored["rejected"] = stored["rejected"], stored["chosen"]
+    return Said(**{**said.__dict__, "parts": {"preference": stored}, "order": said.order[::-1]})
+
+
+def test_a_crowd_that_prefers_the_longer_text_shows_it() -> None:
+    rows = [says(n, n % 5, 1 if n % 10 < 8 else 2) for n in range(400)]
+    lengths = {10 * n + pk: 200 if pk == 1 else 100 for n in range(400) for pk in (1, 2)}
+    found = quality.report(rows, PAIR, lengths)
+    assert found["length"]["low"] > 1
+    assert quality.report(rows, PAIR)["length"]["undefined"] == NO_CHOICE
+
+
+def test_strength_is_read_from_the_lower_id_and_a_tie_lies_between() -> None:
+    assert preference_code(1, 2, "significantly") == 8
+    assert preference_code(2, 1, "significantly") == 0
+    reader = Reader(PAIR)
+    list(reader.read([says(1, 1, None), says(2, 1, 2, strength="slightly")]))
+    assert list(reader.measures["preference", ""].codes) == [TIE, TIE - 2]
+
+
+def test_rankings_are_read_pair_by_pair_and_ratings_aspect_by_aspect() -> None:
+    parts = {
+        "order": {"type": "ranking"},
+        "quality": {"type": "rating", "scale": "likert7"},
+    }
+    answer = {
+        "order": {"type": "ranking", "tiers": [[3], [1, 2]], "unranked": [], "unrankable": []},
+        "quality": {
+            "type": "rating",
+            "ratings": [{"completion": 1, "values": {"overall": 5, "truth": 2}}],
+        },
+    }
+    reader = Reader(parts)
+    list(reader.read([Said(1, 1, 1, answer, [1, 2, 3], None, MONDAY)]))
+    assert list(reader.measures["order", ""].codes) == [TIE, TIE - 1, TIE - 1]
+    assert {name for part, name in reader.measures if part == "quality"} == {"overall", "truth"}
+
+
+def test_one_rater_gives_sentences_and_no_number_that_json_does_not_know() -> None:
+    found = quality.report([says(1, 1, 1), says(2, 1, 2)], PAIR)
+    figures = found["measures"][0]["figures"].values()
+    assert {one["undefined"] for one in figures} == {NOBODY_TWICE}
+    assert json.loads(json.dumps(found, allow_nan=False))["labels"] == 2
+    assert quality.report([], PAIR)["measures"] == []
