@@ -71,6 +71,7 @@ def mixable_with(iteration: Iteration) -> list[Snapshot]:
     """What was imported, and the newest labels of each other campaign, newest first. Snapshots of
     a campaign hold those before them, so its own earlier ones would only repeat labels."""
     rows = Snapshot.objects.filter(project=iteration.campaign.project_id)
+    rows = rows.exclude(counts__has_key="model")  # every round makes one: a menu full of them
     newest: set[int] = {iteration.campaign_id}
     found: list[Snapshot] = []
     for snapshot in rows.select_related("campaign").order_by("-pk"):

@@ -19,6 +19,7 @@ KINDS = {
     "train": gettext_lazy("Training"),
     "evaluate": gettext_lazy("Evaluating"),
     "publish": gettext_lazy("Publishing checkpoints"),
+    "reward": gettext_lazy("Rewarding answers"),
     "row": gettext_lazy("Simulated raters"),
 }
 ROW_CALLS = {"quality": gettext_lazy("Counting labels")}

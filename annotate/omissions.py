@@ -35,6 +35,8 @@ WHY = {
     "not mined": gettext_lazy("the policy's own answer is among the safer ones"),
     "no answer": gettext_lazy("the teacher gave no whole answer"),
     "safety did not rise": gettext_lazy("the teacher's answer is no safer"),
+    "rewards alike": gettext_lazy("the best and the worst answer are rewarded alike"),
+    "erased": gettext_lazy("the prompt was taken back"),
     "told otherwise": gettext_lazy("the chat template changes an earlier answer"),
 }
 

@@ -647,3 +647,13 @@ class Snapshot(models.Model):
     def is_imported(self) -> bool:
         """Whether it holds somebody else's preferences, and no label that was given here."""
         return "imported" in self.counts
+
+    @property
+    def is_made_by_models(self) -> bool:
+        """Whether models alone made and chose its pairs, and it holds no label."""
+        return "model" in self.counts
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether what it holds was said here: its folds and iterations are its campaign's."""
+        return not self.is_imported and not self.is_made_by_models

@@ -84,7 +84,10 @@ def import_preferences(
         if not report.counts["comparisons"]:
             raise ValueError(phrase("The file holds no preference that can be learned from."))
         if not dry_run:
-            report.snapshot = _freeze(campaign, path, folder, licence, report, actor)
+            manifest = _manifest(campaign, path, folder, licence, report)
+            data = {"rows": manifest["rows"], "name": path.name}
+            verb = "preferences imported"
+            report.snapshot = store(campaign, folder, manifest, actor, verb, data)
     return report
 
 
@@ -190,16 +193,16 @@ def _completion(pk: int, given: Given) -> SnapshotCompletion:
     return SnapshotCompletion(pk, given.text, given.checkpoint, given.finish_reason, False)
 
 
-def _freeze(
+def store(
     campaign: Campaign,
-    path: Path,
     folder: Path,
-    licence: str,
-    report: Report,
+    manifest: dict[str, Any],
     actor: User | None,
+    verb: str,
+    data: dict[str, Any],
 ) -> Snapshot:
-    """Store the written records under their hash, with a row that says where they are from."""
-    manifest = _manifest(campaign, path, folder, licence, report)
+    """Store the records written in folder under their hash, with a row that says where they are
+    from; an event of ``verb`` and ``data`` the first time."""
     text = jsonl_line(manifest)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -217,8 +220,7 @@ def _freeze(
             },
         )
         if created:
-            data = {"rows": manifest["rows"], "name": path.name}
-            audit.record(verb="preferences imported", obj=snapshot, actor=actor, data=data)
+            audit.record(verb=verb, obj=snapshot, actor=actor, data=data)
     return snapshot
 
 

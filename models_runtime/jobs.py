@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "train": ("-m", "training.run", "{dir}"),
     "evaluate": ("-m", "training.run", "{dir}"),
     "publish": ("-m", "training.run", "{dir}"),
+    "reward": ("-m", "training.run", "{dir}"),
     "sample": ("-m", "models_runtime.sample", "{dir}"),
     "row": ("manage.py", "run_row_job", "{id}"),
 }
@@ -224,6 +225,13 @@ def input_of_file(name: str, path: Path) -> dict[str, Any]:
     key = f"inputs/{artifacts.identity({path.name: artifacts.sha256(path)})}"
     uri, manifest = artifacts.put_files({path.name: path}, key)
     return {"name": name, "uri": uri, "sha256": manifest, "file": path.name}
+
+
+def input_of_output(name: str, job: Job) -> dict[str, Any]:
+    """An entry of Job.inputs: what a job that succeeded put into output/. Raises ValueError."""
+    key = f"jobs/{job.dir}/attempt-{job.attempt}"
+    uri, manifest = artifacts.put_folder(output_folder(job), key)
+    return {"name": name, "uri": uri, "sha256": manifest}
 
 
 def folder(job: Job) -> Path:

@@ -98,6 +98,17 @@ class CompletionRecord:
 
 
 @dataclass(frozen=True)
+class AnswerReward:
+    """What a reward model gives a sampled completion, a line of a reward job's ``rewards.jsonl``.
+    The first three fields are the completion's identity."""
+
+    prompt_id: int
+    sampler: int
+    index: int
+    reward: float
+
+
+@dataclass(frozen=True)
 class Preference:
     """chosen is preferred over rejected, in the TRAINING direction (the question's polarity is
     already applied). Ids are completion ids. The rating is kept; margins are a training option."""
@@ -143,7 +154,7 @@ class PreferenceRecord:
     preferences: list[Preference]
     ties: list[list[int]] = field(default_factory=list)
     labels: int = 1
-    source: str = "person"  # person | simulated | program | mixed | imported
+    source: str = "person"  # person | simulated | program | mixed | imported | model
     agreement: float | None = None
     category: str | None = None
     tags: list[str] | None = None

@@ -31,6 +31,7 @@ from training.models import CheckpointBatch, TrainingRun
 
 OWNER = "a batch of checkpoints"
 MOST_STEPS = 8
+OF_A_POLICY = ("policy", "round")  # roles of the runs that make one
 
 
 def ask(
@@ -210,7 +211,7 @@ def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
 
 
 def _iteration(run: TrainingRun) -> Iteration:
-    if run.role not in ("policy", "round") or run.iteration is None:
+    if run.role not in OF_A_POLICY or run.iteration is None:
         raise ValueError(phrase("Only checkpoints of a policy can be sampled."))
     if run.campaign.state == "closed":
         raise ValueError(phrase("The campaign is closed: nobody rates in it any more."))

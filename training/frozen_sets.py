@@ -50,6 +50,12 @@ class Mixture:
         ]
         return cls([snapshot for snapshot, _ in named], parse_mixture(data))
 
+    @classmethod
+    def made_by_models(cls, snapshot: Snapshot) -> Mixture:
+        """A set of models' own pairs, alone: no label is among what is learned."""
+        data = {"input": input_name(0), "number": snapshot.pk, "weight": 1.0, "own": False}
+        return cls([snapshot], parse_mixture([data]))
+
     def inputs(self) -> list[dict[str, Any]]:
         """As entries of Job.inputs."""
         both = zip(self.parts, self.snapshots, strict=True)
@@ -78,7 +84,7 @@ def runs_on(snapshot: Snapshot) -> QuerySet[TrainingRun]:
 
 def _part(iteration: Iteration, place: int, snapshot: Snapshot, weight: float) -> dict[str, Any]:
     # Folds and iterations are a campaign's; an imported set was labelled in none of them.
-    own = snapshot.campaign_id == iteration.campaign_id and not snapshot.is_imported
+    own = snapshot.campaign_id == iteration.campaign_id and snapshot.holds_labels
     return {"input": input_name(place), "number": snapshot.pk, "weight": weight, "own": own}
 
 

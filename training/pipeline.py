@@ -29,7 +29,7 @@ from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase, together
 from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
-from training import checkpoint_batches, configs, lessons, runs, scorers
+from training import checkpoint_batches, configs, lessons, pair_graphs, runs, scorers
 from training.models import Evaluation, TrainingRun
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def tick() -> None:
     for iteration in active.select_related("campaign__project", "policy", "snapshot"):
         step(iteration)
     checkpoint_batches.tick()
+    pair_graphs.tick()
 
 
 def step(iteration: Iteration) -> None:
@@ -311,7 +312,8 @@ def _collected(iteration: Iteration) -> bool:
 
 
 def _train(iteration: Iteration) -> None:
-    rows = list(iteration.runs.select_related("job", "iteration__policy", "campaign", "output"))
+    related = ("job", "iteration__policy", "campaign", "output")
+    rows = list(iteration.runs.exclude(role="round").select_related(*related))
     for run in rows:
         runs.settle_run(run)
     policies = [run for run in rows if run.role == "policy"]
@@ -447,6 +449,6 @@ def _errors(failed: Iterable[Job]) -> str:
 def _jobs_of(iteration: Iteration) -> Any:
     return Job.objects.filter(
         Q(sampling_batch__iteration=iteration)
-        | Q(training_run__iteration=iteration)
+        | Q(training_run__iteration=iteration) & ~Q(training_run__role="round")
         | Q(evaluation__iteration=iteration)
     )

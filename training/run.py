@@ -1,11 +1,12 @@
 """The job entry ``python -m training.run DIR``: train by a method, evaluate a policy, publish
-checkpoints of a run.
+checkpoints of a run, reward sampled answers.
 
-    job.json   {"job", "kind": "train" | "evaluate" | "publish", "seed", "config"}
+    job.json   {"job", "kind": "train" | "evaluate" | "publish" | "reward", "seed", "config"}
     train      config {"method", "options", "select": {"split", "fold", "iteration",
                "filters"}, "mixture": [{"input", "number", "weight", "own"}]}
     evaluate   config: the fields of configs.EvaluationConfig
     publish    config {"method", "options", "steps"} of the run whose checkpoints they are
+    reward     config {"recipe", "options"} of the graph whose answers they are
 
 Imports nothing of a web framework or a queue, so a failed run is repeated by hand.
 """
@@ -28,7 +29,7 @@ def main(job: JobDir) -> None:
     """Run the job. Raises BadInput with one sentence for a configuration that cannot run."""
     use_one_thread_when_asked()
     spec = job.spec()
-    runners = {"train": train, "evaluate": evaluate, "publish": publish}
+    runners = {"train": train, "evaluate": evaluate, "publish": publish, "reward": reward}
     if spec.get("kind") not in runners:
         kinds = ", ".join(runners)
         raise BadInput(f"A training job's kind is one of {kinds}, not {spec.get('kind')!r}.")
@@ -59,6 +60,10 @@ def evaluate(job: JobDir, spec: dict[str, Any]) -> None:
 
 def publish(job: JobDir, spec: dict[str, Any]) -> None:
     import_module("training.publishing").run(job, spec)
+
+
+def reward(job: JobDir, spec: dict[str, Any]) -> None:
+    import_module("training.rewarding").run(job, spec)
 
 
 if __name__ == "__main__":

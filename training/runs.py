@@ -87,8 +87,43 @@ def start_run(
         iteration=iteration.number,
         filters=configs.Filters.parse(filters or {}),
     )
-    inputs, parents = _inputs(iteration, method, config)
+    inputs, parents = _inputs(iteration, iteration.policy, method, config)
     inputs += frozen.inputs()
+    return _write(iteration, role, method, config, select, frozen, inputs, parents, actor)
+
+
+def start_on_made_pairs(
+    *,
+    iteration: Iteration,
+    policy: Checkpoint,
+    role: str,
+    method: str,
+    options: dict[str, Any],
+    snapshot: Snapshot,
+    actor: User | None = None,
+) -> TrainingRun:
+    """Write a run of this policy on a set that models made, and its queued job. role: policy, or
+    round for one that another round follows. Raises as start_run does."""
+    frozen = Mixture.made_by_models(snapshot)
+    config = configs.parse(method, options)
+    select = configs.Selection(split="train", fold="policy", iteration=iteration.number)
+    inputs, parents = _inputs(iteration, policy, method, config)
+    inputs += frozen.inputs()
+    return _write(iteration, role, method, config, select, frozen, inputs, parents, actor)
+
+
+def _write(
+    iteration: Iteration,
+    role: str,
+    method: str,
+    config: configs.Config,
+    select: configs.Selection,
+    frozen: Mixture,
+    inputs: list[dict[str, Any]],
+    parents: list[Checkpoint],
+    actor: User | None,
+) -> TrainingRun:
+    """The rows of a run and of its job."""
     with transaction.atomic():
         job = jobs.submit(
             project=iteration.campaign.project,
@@ -250,9 +285,10 @@ def prompts_input(
     limit: int = 0,
     system_prompt: str = "",
     prompt_set: int = 0,
+    draw: int = 0,
 ) -> dict[str, Any]:
     """The campaign's prompts (of one split, of one set) as a job input named ``prompts``; with a
-    limit, that many of them, drawn by the plan's seed and the iteration's number.
+    limit, that many of them, drawn by the plan's seed, the iteration's number and ``draw``.
     ``system_prompt`` goes before each, for a job whose samplers have none of their own."""
     rows = prompts_of(iteration)
     rows = rows.filter(split=split) if split else rows
@@ -261,7 +297,7 @@ def prompts_input(
     if not wanted:
         raise ValueError(NO_PROMPTS[split])
     if limit and limit < len(wanted):
-        wanted = random.Random(seed_for(iteration, "sample")).sample(wanted, limit)
+        wanted = random.Random(seed_for(iteration, "sample") + draw).sample(wanted, limit)
     found = rows.in_bulk(wanted)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prompts.jsonl"
@@ -284,7 +320,8 @@ def prompts_of(iteration: Iteration) -> Any:
 
 def seed_for(iteration: Iteration, purpose: str) -> int:
     """A seed that differs by iteration and purpose and follows the plan's."""
-    offset = {"sample": 0, "reward_model": 1, "judge": 2, "policy": 3, "evaluate": 4}[purpose]
+    places = ("sample", "reward_model", "judge", "policy", "evaluate", "round")
+    offset = places.index(purpose)
     return plan_of(iteration).seed * 100_003 + iteration.number * 17 + offset
 
 
@@ -319,15 +356,15 @@ def defaults_for(policy: Checkpoint, plan: Plan, method: str) -> dict[str, Any]:
 
 
 def _inputs(
-    iteration: Iteration, method: str, config: configs.Config
+    iteration: Iteration, policy: Checkpoint, method: str, config: configs.Config
 ) -> tuple[list[dict[str, Any]], list[Checkpoint]]:
     """What the job is given, and the checkpoints among it that its output descends from."""
-    found = {"policy": iteration.policy, **_reference(iteration, config)}
+    found = {"policy": policy, **_reference(iteration, policy, config)}
     found |= scorers.scorers_of(iteration, method, config)
     parents = list(dict.fromkeys(found.values()))
     name = EARLIER.get(method)
-    if name in iteration.policy.manifest:
-        found["earlier"] = iteration.policy
+    if name in policy.manifest:
+        found["earlier"] = policy
     inputs = [jobs.input_of_checkpoint(name, checkpoint) for name, checkpoint in found.items()]
     if method in ON_PROMPTS or hasattr(config, "reward"):
         asked = plan_of(iteration).system_prompt
@@ -335,12 +372,14 @@ def _inputs(
     return inputs, parents
 
 
-def _reference(iteration: Iteration, config: configs.Config) -> dict[str, Checkpoint]:
+def _reference(
+    iteration: Iteration, policy: Checkpoint, config: configs.Config
+) -> dict[str, Checkpoint]:
     """What the policy is pulled towards, by methods that have the option of that name."""
     if not hasattr(config, "reference"):
         return {}
     parent = config.reference == "parent"
-    return {"reference": iteration.policy if parent else _first_policy(iteration)}
+    return {"reference": policy if parent else _first_policy(iteration)}
 
 
 def _first_policy(iteration: Iteration) -> Checkpoint:

@@ -97,6 +97,16 @@ def _safety_model(iteration: Iteration, config: configs.Config) -> Checkpoint:
     return safety
 
 
+def policy_named(iteration: Iteration, name: str) -> Checkpoint:
+    """The newest policy of the project with that name. Raises ValueError where none is there."""
+    found = _named(iteration, "policy", name)
+    if found is None:
+        raise ValueError(
+            phrase("There is no policy named %(name)s whose files are there.", name=repr(name))
+        )
+    return found
+
+
 def _named(iteration: Iteration, kind: str, name: str) -> Checkpoint | None:
     """The newest checkpoint of the project with that name whose files are there."""
     named = Checkpoint.objects.filter(
