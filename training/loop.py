@@ -21,14 +21,13 @@ from models_runtime.phrases import phrase
 from models_runtime.records import Progress
 from training.best import Best, is_heldout
 from training.configs import Optimisation, OwnLoop
-from training.configs.base import HELDOUT
+from training.configs.base import HELDOUT, SGD_MOMENTUM
 from training.panel import Panel, undisturbed
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
 E = TypeVar("E")
 Seen = TypeVar("Seen", contravariant=True)
 STATE = "state.pt"
-SGD_MOMENTUM = 0.9
 
 
 @dataclass

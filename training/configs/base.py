@@ -22,6 +22,7 @@ from models_runtime.phrases import phrase
 T = TypeVar("T")
 ADAPTERS = ("none", "lora", "adalora")
 ALL_LINEAR = "all-linear"
+SGD_MOMENTUM = 0.9
 HELDOUT = "eval_"  # begins the names of metrics of held-out rows
 WARMUP = phrase(
     "Share of all steps, 0 to 1, over which the learning rate rises; no number of steps."
@@ -47,9 +48,14 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """What every method that changes weights shares. AdamW, betas .9 and .999."""
+    """What every method that changes weights shares. AdamW's betas are .9 and .999."""
 
     learning_rate: float = option(1e-5, "Highest learning rate.", low=0.0, high=1.0)
+    optimizer: str = option(
+        "adamw",
+        "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
+        choices=("adamw", "sgd"),
+    )
     epochs: int = option(1, "Passes over the data.", low=1, high=100)
     batch_size: int = option(64, "Examples an optimiser step.", low=1, high=65536)
     micro_batch_size: int = option(
@@ -130,13 +136,8 @@ class Optimisation:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnLoop(Optimisation):
-    """What training.loop takes beside; TRL's trainers bring their own optimiser."""
+    """What training.loop takes beside."""
 
-    optimizer: str = option(
-        "adamw",
-        "adamw, or sgd with momentum .9, which moves only what the gradient asks for.",
-        choices=("adamw", "sgd"),
-    )
     best_metric: str = option(
         "",
         "The metric, as the curves name it, whose best checkpoint is published, eval_loss say; "

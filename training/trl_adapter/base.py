@@ -29,6 +29,7 @@ from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
 from training.adapters import Adapters
 from training.configs import Optimisation
+from training.configs.base import SGD_MOMENTUM
 from training.panel import Panel
 from training.task import Task, checkpoint_folder, prune_checkpoints
 from training.trl_adapter.panel import PanelAtCheckpoints
@@ -75,6 +76,14 @@ class OurTrainer(Trainer):
         whole: Any = self.model
         self.adapters.restore(whole, found["model"])
         self.adapters.take_up(found["adapters"])
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The library gives SGD no momentum; the optimiser reads it from its groups."""
+        optimizer = super().create_optimizer(model)
+        if self.config.optimizer == "sgd":
+            for group in optimizer.param_groups:
+                group["momentum"] = SGD_MOMENTUM
+        return optimizer
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
@@ -203,6 +212,7 @@ def arguments(task: Task) -> dict[str, Any]:
     return {
         "output_dir": str(task.job.folder / ".trainer"),
         "learning_rate": config.learning_rate,
+        **({"optim": "sgd"} if config.optimizer == "sgd" else {}),
         "num_train_epochs": config.epochs,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": config.batch_size // micro,
