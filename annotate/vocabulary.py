@@ -86,5 +86,5 @@ OPTIONS = (
     phrase("Tensorboard"), phrase("Adapter"), phrase("Lora rank"), phrase("Lora alpha"),
     phrase("Lora targets"), phrase("Lora dropout"), phrase("Judge"), phrase("Judge rubric"),
     phrase("Judge calls"), phrase("Judge at once"), phrase("Judge seconds"),
-    phrase("Judge failures"), phrase("judge"),
+    phrase("Judge failures"), phrase("judge"), phrase("Check memory"),
 )  # fmt: skip

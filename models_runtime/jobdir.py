@@ -6,11 +6,13 @@
     DIR/attempt-N/            all that attempt N writes
         progress.json  metrics.jsonl  log.txt
         panel.jsonl           what a policy in training answers to the same few prompts
+        memory.json           what a training run was estimated to need, and needed, in bytes
         tensorboard/          event files, where the run asks for them
         checkpoints/step-S/   resumable training state, complete once manifest.json is in it
         shards/               finished shards of a sample job
         relayed.jsonl         what the worker asked somebody else's model for it, and the answers
         output/               the artefact: weights + tokenizer, or completions, or a report
+        ranks/R               how process R of several ended, where training.launch started them
         result.json           written last: its presence means the attempt finished
         error.json            {"sentence": str}: why it could not, in one sentence for a person;
                               "phrase" beside it where other languages can say it too
@@ -56,6 +58,8 @@ EXIT_NO_SPACE = 74  # a status of its own: there may be no room for a sentence
 EXIT_RETRY = 75
 EXIT_FENCED = 76
 MANIFEST = "manifest.json"
+RANKS = "ranks"
+LAUNCHED = "CONCORD_LAUNCHED"  # set by training.launch for the processes that train together
 LEAST_FREE_BYTES = 1 << 20
 DISK_FULL = phrase(
     "The disk that holds the job directory is full: free some space, then start the job again."
@@ -154,6 +158,8 @@ class JobDir:
     attempt: int
     token: str
     leash_seconds: float = 60.0
+    rank: int = 0  # among the processes that train together; the others read, and write nothing
+    ranks: int = 1
     stop_requested: threading.Event = dataclasses.field(default_factory=threading.Event)
     # Given (step, row) of every metrics row, once it is written.
     listeners: list[Callable[[int, dict[str, Any]], None]] = dataclasses.field(
@@ -169,11 +175,14 @@ class JobDir:
         attempt = int(os.environ.get("CONCORD_ATTEMPT") or cls._next_attempt(root))
         job = cls(root, attempt, os.environ.get("CONCORD_TOKEN", ""))
         job.leash_seconds = float(os.environ.get("CONCORD_LEASE", "60"))
+        if LAUNCHED in os.environ:  # the launcher's own names
+            job.rank, job.ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         job.folder.mkdir(exist_ok=True)
         signal.signal(signal.SIGTERM, job._on_sigterm)
         if job.token:
             _die_with_parent()
-            threading.Thread(target=job._watch_leash, daemon=True).start()
+            watch = job._watch_token if LAUNCHED in os.environ else job._watch_leash
+            threading.Thread(target=watch, daemon=True).start()
         return job
 
     @staticmethod
@@ -223,11 +232,15 @@ class JobDir:
 
     def progress(self, progress: Progress) -> None:
         self.end_if_fenced()
+        if self.rank:
+            return
         write_atomically(self.folder / "progress.json", jsonl_line(progress))
 
     def log_metrics(self, step: int, **values: float | int | str | None) -> None:
         """Append one metrics row: {"step": S, name: value, ...}; non-finite values become null."""
         self.end_if_fenced()
+        if self.rank:
+            return
         row = {"step": step, **{name: _finite(value) for name, value in values.items()}}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(jsonl_line(row))
@@ -238,14 +251,19 @@ class JobDir:
         """Write result.json, the last act of an attempt. Non-finite values, as the KL of a policy
         that diverged, become null: no database takes them for JSON."""
         self.end_if_fenced()
+        if self.rank:
+            return
         text = json.dumps(_finite(result), sort_keys=True, allow_nan=False)
         write_atomically(self.folder / "result.json", text)
 
     def fail(self, sentence: str) -> None:
+        path = self.folder / "error.json"
+        if self.rank and path.exists():
+            return
         said = {"sentence": sentence}
         if isinstance(sentence, phrases.Phrase):
             said["phrase"] = phrases.stored(sentence)
-        write_atomically(self.folder / "error.json", json.dumps(said))
+        write_atomically(path, json.dumps(said))
 
     def check_stop(self) -> None:
         """Raise Stopped when the worker has asked for an end: call between units of work."""
@@ -278,6 +296,12 @@ class JobDir:
                 heard = time.monotonic()
             if time.monotonic() - heard > self.leash_seconds or not self.is_current():
                 os._exit(EXIT_FENCED)
+
+    def _watch_token(self) -> None:
+        """End one of several processes once the attempt is nobody's; the launcher has a leash."""
+        while True:
+            time.sleep(1.0)
+            self.end_if_fenced()
 
 
 def _attempts(root: Path) -> list[tuple[int, Path]]:
@@ -324,6 +348,14 @@ def run_in(folder: str, main: Callable[[JobDir], None]) -> int:
     except BadInput as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
+    status = _status(job, main)
+    if job.ranks > 1:
+        with contextlib.suppress(OSError):
+            write_atomically(job.folder / RANKS / str(job.rank), str(status))
+    return status
+
+
+def _status(job: JobDir, main: Callable[[JobDir], None]) -> int:
     try:
         main(job)
     except (Stopped, KeyboardInterrupt):

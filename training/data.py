@@ -65,6 +65,7 @@ class Group:
     pairs: list[Pair] = field(default_factory=list)
 
 
+PREFERENCES = "preferences.jsonl"
 DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 
 
@@ -120,7 +121,7 @@ class Encoder:
 
 def read_preferences(snapshot: Path) -> list[PreferenceRecord]:
     """preferences.jsonl of a snapshot folder. Raises BadInput when absent or malformed."""
-    return _read(snapshot / "preferences.jsonl", PreferenceRecord)
+    return _read(snapshot / PREFERENCES, PreferenceRecord)
 
 
 def read_demonstrations(snapshot: Path) -> list[Demonstration]:

@@ -22,6 +22,7 @@ from models_runtime.loading import use_one_thread_when_asked
 from models_runtime.phrases import of
 from training.configs import METHODS, BadOption, Selection, parse, parse_mixture
 from training.event_files import write_beside
+from training.headroom import look
 from training.task import Task
 
 
@@ -48,9 +49,11 @@ def train(job: JobDir, spec: dict[str, Any]) -> None:
     mixture = parse_mixture(config.get("mixture", []))
     task = Task(job, method, options, selection, int(spec.get("seed", 0)), mixture=mixture)
     task.write_config()
-    if options.tensorboard:
+    if options.tensorboard and not job.rank:
         write_beside(job)
-    import_module(METHODS[method][0]).train(task)
+    trained_by = import_module(METHODS[method][0])
+    look(task)
+    trained_by.train(task)
 
 
 def evaluate(job: JobDir, spec: dict[str, Any]) -> None:

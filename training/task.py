@@ -18,10 +18,12 @@ from models_runtime.loading import load_policy, save_policy
 from models_runtime.phrases import phrase, together
 from training.adapters import Adapters
 from training.configs import ALONE, Part, Selection
+from training.usage import peak
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MEMORY = "memory.json"
 KEPT_CHECKPOINTS = 2  # one to resume from, one in case the newest is found damaged
 
 
@@ -32,7 +34,8 @@ class Task:
     ``facts`` are those of the checkpoint that differ from the policy's that training began with.
     ``mixture`` names the frozen sets that it trains on; ``drawn`` holds, for each of several, its
     snapshot, weight, usable rows and drawn rows. ``repeated`` counts the rows that repeat another
-    and were kept. ``outcome`` is what else result.json says of how the run went.
+    and were kept. ``outcome`` is what else result.json says of how the run went. ``memory`` is
+    memory.json: bytes that it was estimated to need, were free, in use before, and at most.
     """
 
     job: JobDir
@@ -47,6 +50,8 @@ class Task:
     drawn: list[dict[str, Any]] = field(default_factory=list)
     repeated: int = 0
     outcome: dict[str, Any] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    gathered: dict[str, Any] = field(default_factory=dict)  # weights of which each rank has a part
 
     def __post_init__(self) -> None:
         self.adapters = Adapters(self.config, self.seed)
@@ -74,6 +79,8 @@ class Task:
 
     def write_config(self) -> None:
         """attempt-N/config.json, before step one: a run that dies says what it was."""
+        if self.job.rank:
+            return
         text = json.dumps(self.resolved(), sort_keys=True, indent=1)
         write_atomically(self.job.folder / "config.json", text)
 
@@ -98,6 +105,11 @@ class Task:
         """attempt-N/output: weights, tokenizer, training.json (the resolved config) and files.
         Adapters are merged into the weights first."""
         self.adapters.merge()
+        if self.job.rank:
+            return
+        if self.gathered:
+            model = load_policy(self.job.input_path("policy"), for_training=True)
+            model.load_state_dict(self.gathered)
         with publish(self.job.output) as folder:
             save_policy(model, tokenizer, folder)
             resolved = json.dumps(self.resolved(), sort_keys=True, indent=1)
@@ -113,6 +125,9 @@ class Task:
             **({"repeated": self.repeated} if self.repeated else {}),
             **({"mixture": self.drawn} if self.drawn else {}),
         }
+        if self.memory and not self.job.rank:  # not in result.json: no run repeats its peak
+            self.memory["peak"] = peak()
+            write_atomically(self.job.folder / MEMORY, json.dumps(self.memory))
         facts = {"facts": self.facts} if self.facts else {}
         self.job.finish({"metrics": metrics, **counts, **facts, **self.outcome, **_device()})
 

@@ -115,6 +115,9 @@ class Optimisation:
     tensorboard: bool = option(
         False, "Write event files for TensorBoard too, into the attempt's folder."
     )
+    check_memory: bool = option(
+        True, "Refuse the run where, by its estimate, it cannot fit into the memory that is free."
+    )
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a step counted from 0: linear warm-up, then down to the floor.

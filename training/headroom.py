@@ -1,0 +1,113 @@
+"""Whether a run fits into the memory that is free where it begins, looked at before it loads a
+weight (tensor side). training.memory has the formula."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models_runtime import model_folder
+from models_runtime.jobdir import BadInput
+from models_runtime.phrases import phrase
+from models_runtime.records import Message, PromptRecord, read_jsonl
+from training.data import DEMONSTRATIONS, PREFERENCES, RATINGS, Encoder
+from training.memory import SAMPLE, Dimensions, Load, Need, advice, need, shown
+from training.task import Task
+from training.usage import free_bytes, in_use
+
+LOOKED_AT = 16  # texts, the longest in letters: of these the longest in tokens is taken
+SCORERS = ("reward_model", "safety_model")
+BY_COMPARISON = ("reward", "rrhf", "pro")  # an example is all answers of a comparison
+
+Texts = tuple[list[Message], list[str]]  # what was said before, and the answers to it
+
+
+def look(task: Task) -> None:
+    """Keep for memory.json, and say in the log, what the run is estimated to need. Raises
+    BadInput, with what to change, where it cannot fit even though the estimate be as wrong as was
+    ever measured. What the formula does not know, and what is malformed, the run itself says.
+    """
+    try:
+        model = dimensions_in(task.job.input_path("policy"))
+        load = load_of(task)
+    except (ValueError, TypeError, LookupError, OSError):
+        return
+    estimate, free = need(task.method, task.config, model, load), free_bytes()
+    task.memory = {"estimated": estimate.total, "free": free, "before": in_use()}
+    sys.stdout.write(f"Memory: about {shown(estimate.total)} needed, {shown(free)} free.\n")
+    if task.config.check_memory and estimate.least > free:
+        raise BadInput(_refusal(task, model, load, estimate, free))
+
+
+def _refusal(task: Task, model: Dimensions, load: Load, estimate: Need, free: int) -> str:
+    return phrase(
+        "The run would need about %(total)s of memory, and %(free)s is free: weights %(weights)s, "
+        "gradients %(gradients)s, optimiser %(optimizer)s, models beside it %(beside)s, "
+        "activations of %(rows)s rows of %(length)s tokens %(activations)s. To make it fit, "
+        "%(advice)s; or switch check_memory off to try.",
+        total=shown(estimate.total),
+        free=shown(free),
+        weights=shown(estimate.weights),
+        gradients=shown(estimate.gradients),
+        optimizer=shown(estimate.optimizer),
+        beside=shown(estimate.beside),
+        activations=shown(estimate.activations),
+        rows=estimate.rows,
+        length=estimate.length,
+        advice=advice(task.method, task.config, model, load, free),
+    )
+
+
+def dimensions_in(folder: Path) -> Dimensions:
+    """Of the model in folder. Raises ValueError where it does not state them."""
+    config = json.loads((folder / model_folder.CONFIG).read_text(encoding="utf-8"))
+    return Dimensions.of(config, _parameters(folder))
+
+
+def load_of(task: Task) -> Load:
+    """The longest row that the run can meet, how many of them an example is, and who scores."""
+    encoder = Encoder.of(task.job.input_path("policy"), task.config)
+    inputs = {name: Path(given.path) for name, given in task.job.inputs().items()}
+    length, answers = 1, 1
+    for name, path in inputs.items():
+        if name == "prompts" and task.method in SAMPLE:
+            asked = [(row.messages, [""]) for row in read_jsonl(path, PromptRecord)]
+            length = max(length, longest(asked, encoder) + task.config.max_new_tokens)
+        elif path.is_dir():
+            rows = list(_rows(path))
+            length = max(length, longest(rows, encoder))
+            answers = max([answers, *(len(texts) for _, texts in rows)])
+    return Load(
+        length=length,
+        answers=answers if task.method in BY_COMPARISON else 1,
+        accelerator=torch.cuda.is_available(),
+        scorers=tuple(_parameters(inputs[name]) for name in SCORERS if name in inputs),
+    )
+
+
+def longest(rows: Sequence[Texts], encoder: Encoder) -> int:
+    """Tokens of the longest row that is trained on; longer ones are dropped."""
+    texts = [(messages, text) for messages, answers in rows for text in answers]
+    texts.sort(key=lambda row: -len(row[1]) - sum(len(m["content"]) for m in row[0]))
+    found = [encoder.encode(messages, text) for messages, text in texts[:LOOKED_AT]]
+    return max((encoder.max_length if row is None else len(row.ids) for row in found), default=1)
+
+
+def _rows(folder: Path) -> Iterator[Texts]:
+    """Each line of a snapshot; none of another folder."""
+    for name in (PREFERENCES, DEMONSTRATIONS, RATINGS):
+        path = folder / name
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            row: dict[str, Any] = json.loads(line)
+            told = row.get("completions") or [row["completion"]]
+            yield row["messages"], [t["text"] if isinstance(t, dict) else t for t in told]
+
+
+def _parameters(folder: Path) -> int:
+    return sum(math.prod(shape) for shape in model_folder.read_shapes(folder).values())
