@@ -55,12 +55,15 @@ class PairsField(forms.CharField):
 
 
 class LinesField(forms.CharField):
-    """One entry a line, as a list."""
+    """One entry a line, as a list. What a preset brings is offered in the lead's language, and is
+    the campaign's own wording from there on."""
 
     widget = forms.Textarea
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        return "\n".join(language.translated(line) for line in value)
 
     def clean(self, value: Any) -> Any:
         return [line.strip() for line in super().clean(value).splitlines() if line.strip()]

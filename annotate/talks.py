@@ -78,6 +78,7 @@ class Page:
     key: uuid.UUID
     is_slow: bool
     may_vote: bool
+    may_say_last: bool
     may_take_back: bool
     names: list[tuple[str, str]]  # (letter, model), once they may be known
     is_abandoned: bool  # closed since nobody came back
@@ -125,6 +126,7 @@ def build(
         key=uuid.uuid4(),
         is_slow=now_at == "waiting" and _is_slow(script.turns[-1]),
         may_vote=may_vote,
+        may_say_last=conversations.may_say_last(talk, now_at),
         may_take_back=form.each and judged and now_at in ("talking", "full", "rating"),
         names=_names(script) if talk.revealed_at else [],
         is_abandoned=talk.end_reason == "abandoned",

@@ -149,6 +149,17 @@ def may_vote(talk: Conversation, now_at: Stage) -> bool:
     )
 
 
+def may_say_last(talk: Conversation, now_at: Stage) -> bool:
+    """Whether one message more is taken though a session's time is over: what its rater was
+    writing when the clock ran out. Not where they ended it themselves."""
+    if now_at != "rating" or talk.finished_at is not None or talk.deadline is None:
+        return False
+    turn = last_turn(talk)
+    if turn is None:
+        return True
+    return turn.created_at < talk.deadline and turn.number + 1 < form_of(talk).turns
+
+
 def last_turn(talk: Conversation) -> Turn | None:
     return talk.turns.order_by("-number").first()
 

@@ -25,6 +25,7 @@ from labeling.conversations import (
     held_for_change,
     judgement_of,
     last_turn,
+    may_say_last,
     may_vote,
     stage,
 )
@@ -58,7 +59,8 @@ def say(
     *, talk: Conversation, text: str, idempotency_key: uuid.UUID, now: datetime | None = None
 ) -> Turn:
     """The rater's next message, with the replies that are now to be written; stored when this
-    returns. Repeating a key with the same text gives back the stored turn.
+    returns. Repeating a key with the same text gives back the stored turn. When a session's time
+    is over one message more is taken: what was being written then.
 
     Raises InvalidAnswer for a text that cannot be sent, NotNow, labels.IdempotencyConflict.
     """
@@ -68,7 +70,9 @@ def say(
         held = held_for_change(talk)
         if stored := held.turns.filter(idempotency_key=idempotency_key).first():
             return _same(stored, text)
-        if stage(held, now=now) != "talking" or held.campaign.state != "open":
+        now_at = stage(held, now=now)
+        may_say = now_at == "talking" or may_say_last(held, now_at)
+        if not may_say or held.campaign.state != "open":
             raise NotNow(phrase("Nothing can be said here right now."))
         limits = boundaries.of(held.rater, held.campaign, now)
         if limits and (not limits.consented or limits.resumes_at):

@@ -12,6 +12,7 @@ import * as drafts from "./talk/drafts.js";
 const spoken = document.getElementById("spoken");
 const saved = document.getElementById("saved");
 const talk = () => document.getElementById("talk");
+let stage = talk().dataset.stage;
 const message = () => document.getElementById("message");
 const RETRY_MS = 2000;
 const MOST_REFUSED = 5; // answers of a server in trouble; a missing network is waited for
@@ -21,10 +22,10 @@ const MOST_REFUSED = 5; // answers of a server in trouble; a missing network is 
 const tell = (state) => (saved.textContent = saved.dataset[state]);
 let busy = false;
 
-const send = async (form, fields) => {
+const send = async (url, fields) => {
   tell("saving");
   try {
-    return await fetch(form.action, {
+    return await fetch(url, {
       method: "POST",
       body: fields,
       headers: { "HX-Request": "true" },
@@ -38,31 +39,49 @@ const send = async (form, fields) => {
 const submit = async (form, button) => {
   if (busy) return;
   if (form.id === "judge" && (isVeiled() || unread.size)) return nudge();
-  busy = true;
-  const draft = drafts.placeOf(form);
   const fields = new FormData(form, button);
+  const draft = drafts.placeOf(form);
   if (form.id === "judge") {
     fields.set("active_ms", String(Math.round(activeMs)));
     fields.set("layout", layout());
+    drafts.send(form.action, fields, draft);
   }
-  let response = await send(form, fields);
+  deliver(form.action, fields, draft);
+};
+
+// Until the server has settled it; what it stored is no draft any more.
+const deliver = async (url, fields, draft) => {
+  busy = true;
+  let response = await send(url, fields);
   for (let refused = 0; !response || response.status >= 500; ) {
     if (response && ++refused >= MOST_REFUSED) return giveUp();
     tell(response ? "failing" : "offline");
     await new Promise((done) => setTimeout(done, RETRY_MS));
-    response = await send(form, fields);
+    response = await send(url, fields);
   }
   busy = false;
   if (response.status === 401) return signIn();
+  if (response.status === 403) drafts.sendOnceMore();
+  else drafts.forgetSent();
   if (response.status === 403 || response.status === 404) return location.reload();
   if (response.ok) drafts.forget(draft);
   place(await response.text());
   tell("saved");
 };
 
+// What was judged before the tab was closed, or before somebody signed in again.
+const sendAgain = () => {
+  const sent = drafts.sent();
+  if (!sent) return;
+  const fields = new FormData();
+  for (const [name, value] of sent.fields) fields.append(name, value);
+  fields.set("csrfmiddlewaretoken", JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"]);
+  deliver(sent.url, fields, sent.draft);
+};
+
 // A flag changes nothing but its own mark: what is filled in beside it stays.
 const flag = async (form, button) => {
-  const response = await send(form, new FormData(form, button));
+  const response = await send(form.action, new FormData(form, button));
   tell("ready");
   if (response?.status === 401) return signIn();
   const html = response ? parse(await response.text()) : null;
@@ -75,6 +94,7 @@ const flag = async (form, button) => {
 // What was typed stays where it is, and kept: to send it again is for the rater to say.
 const giveUp = () => {
   busy = false;
+  drafts.forgetSent();
   tell("failing");
   say(spoken.dataset.refused);
 };
@@ -116,12 +136,31 @@ const fetchText = async (url) => {
   return response?.ok ? response.text() : null;
 };
 
+// What somebody was writing when the last turn was over: to be sent as last words where one message
+// more is taken, else to be copied. It is not kept unseen.
+const SAYS_NOTHING_MORE = ["rating", "voting", "full", "over"];
+const messagePlace = () => `say/${talk().dataset.turn}`;
+const showUnsaid = () => {
+  const lastWords = talk().querySelector("[data-last-words]");
+  if (lastWords) lastWords.hidden = !message().value.trim();
+  const text = SAYS_NOTHING_MORE.includes(stage) ? drafts.unsaid(messagePlace(), "text").trim() : "";
+  if (!text || talk().querySelector(".kept")) return;
+  const kept = document.getElementById("unsaid").content.cloneNode(true);
+  kept.querySelector("textarea").value = text;
+  document.getElementById("note").after(kept);
+};
+const throwAway = (button) => {
+  drafts.throwAway(messagePlace());
+  button.closest(".kept").remove();
+  document.getElementById("content").focus({ preventScroll: true });
+};
+
 const restore = () => {
   talk().querySelectorAll("form[data-draft]").forEach(drafts.restore);
+  showUnsaid();
   const pair = [...talk().querySelectorAll(".pair")].at(-1);
   if (pair && document.getElementById("judge")) best.follow(document.getElementById("judge"), pair);
 };
-let stage = talk().dataset.stage;
 const arrive = (before) => {
   stage = talk().dataset.stage;
   restore();
@@ -136,7 +175,8 @@ const arrive = (before) => {
   activeMs = 0;
   watchEnds();
   const again = document.querySelector("#failed button");
-  const place = stage === "talking" ? message() : again || document.getElementById("content");
+  const writes = message() && !message().form.hidden; // what was being written goes on
+  const place = writes ? message() : again || document.getElementById("content");
   place?.focus({ preventScroll: true });
   const last = [...document.querySelectorAll("#talk .conversation")].at(-1);
   if (stage !== "rating") last?.scrollIntoView({ block: "start", behavior: "instant" });
@@ -262,6 +302,8 @@ document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.pop[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+  const away = event.target.closest("[data-throw-away]");
+  if (away) throwAway(away);
   const button = event.target.closest("[data-view]");
   if (button) toggle(button.dataset.view);
   if (event.target.closest("[data-command=help]")) document.getElementById("help").showModal();
@@ -347,4 +389,5 @@ count();
 show(view);
 watchEnds();
 if (stage === "talking") message().focus();
+sendAgain();
 talk().dataset.ready = "yes";

@@ -16,6 +16,7 @@ from labeling import conversations, erasure, exports, remains, snapshots, turns,
 from labeling.conversations import NotNow
 from labeling.exports.trl import Options
 from labeling.models import Assignment, Completion, Conversation, Label, RaterText, Snapshot
+from labeling.presets import PRESETS
 from labeling.questions import InvalidAnswer
 from models_runtime import artifacts
 from tests.factories import Cast
@@ -91,14 +92,56 @@ def test_what_rates_nothing_is_refused_and_can_be_mended(
     rate(talk, success="1", **{"category-privacy": "1"})
 
 
-def test_when_the_time_is_over_nothing_more_is_said(talk: Conversation) -> None:
+def test_when_the_time_is_over_last_words_are_taken_and_nothing_more(talk: Conversation) -> None:
     say(talk)
     later = timezone.now() + timedelta(minutes=16)
     assert conversations.stage(talk, now=later) == "waiting"
     answer(talk, "No.")
     assert conversations.stage(talk, now=later) == "rating"
+    turns.say(talk=talk, text="And please?", idempotency_key=uuid.uuid4(), now=later)
+    assert conversations.stage(talk, now=later) == "waiting"
+    answer(talk, "Still no.")
+    assert conversations.stage(talk, now=later) == "rating"
     with pytest.raises(NotNow):
         turns.say(talk=talk, text="More", idempotency_key=uuid.uuid4(), now=later)
+
+
+def test_last_words_are_no_turn_more_than_there_are(talk: Conversation) -> None:
+    for number in range(3):  # as many as the campaign allows
+        say(talk, f"Message {number}")
+        answer(talk, f"Reply {number}")
+    later = timezone.now() + timedelta(minutes=16)
+    with pytest.raises(NotNow):
+        turns.say(talk=talk, text="More", idempotency_key=uuid.uuid4(), now=later)
+
+
+def test_a_session_that_its_rater_ended_takes_no_last_words(talk: Conversation) -> None:
+    say(talk)
+    answer(talk, "No.")
+    conversations.finish(talk=talk)
+    later = timezone.now() + timedelta(minutes=16)
+    with pytest.raises(NotNow):
+        turns.say(talk=talk, text="More", idempotency_key=uuid.uuid4(), now=later)
+
+
+def test_first_words_after_the_time_make_a_session_that_can_be_rated(talk: Conversation) -> None:
+    later = timezone.now() + timedelta(minutes=16)
+    turns.say(talk=talk, text="Too slow?", idempotency_key=uuid.uuid4(), now=later)
+    answer(talk, "No.")
+    Conversation.objects.update(deadline=timezone.now() - timedelta(minutes=1))
+    rate(Conversation.objects.get(), success="0")
+    assert stage(talk) == "over"
+
+
+def test_the_preset_brings_goals_that_sessions_are_given() -> None:
+    goals = PRESETS["red_team"].parts["session"]["goals"]
+    cast = cast_of(PRESETS["red_team"].parts)
+    drawn = set()
+    for _ in range(40):
+        talk = begun(cast)
+        drawn.add(talk.goal)
+        conversations.finish(talk=talk)
+    assert drawn == set(goals)
 
 
 def test_a_session_without_an_answer_ends_unrated(talk: Conversation) -> None:

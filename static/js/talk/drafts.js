@@ -1,11 +1,13 @@
 // Drafts of a talk: what somebody types or ticks in a form with data-draft, kept in this browser
-// under its place in the talk until the server has it. It survives a closed tab.
+// under its place in the talk until the server has it; and the judgement that is on its way, with its
+// key. Both survive a closed tab.
 
 const PREFIX = "concord-talk/";
 const DAYS = 30;
 const TICKED = ["radio", "checkbox"];
 
-const nameOf = (form) => `${PREFIX}${document.getElementById("talk").dataset.talk}/${form.dataset.draft}`;
+const nameAt = (place) => `${PREFIX}${document.getElementById("talk").dataset.talk}/${place}`;
+const nameOf = (form) => nameAt(form.dataset.draft);
 const controlsOf = (form) =>
   [...form.elements].filter((one) => one.name && !["hidden", "submit"].includes(one.type) && !one.matches("fieldset"));
 const isSaid = (control) => (TICKED.includes(control.type) ? control.checked : control.value !== "");
@@ -50,10 +52,44 @@ export const restore = (form) => {
   }
 };
 
+// What was typed in a form that the page has no more; none where it has it.
+export const unsaid = (place, field) => {
+  if (document.querySelector(`#talk form[data-draft="${place}"]`)) return "";
+  const fields = read(nameAt(place))?.fields;
+  return (Array.isArray(fields) && fields.find(([name]) => name === field)?.[1]) || "";
+};
+export const throwAway = (place) => drop(nameAt(place));
+
 // The place of a form's draft, to be forgotten when the server has stored what stood there, by
 // when the form is another one.
 export const placeOf = (form) => ("draft" in form.dataset ? nameOf(form) : "");
 export const forget = (place) => place && drop(place);
+
+// A judgement that was given and not acknowledged: sent again when the page is opened, with its key,
+// which makes it the same one. The token is the page's own.
+const SENT = "sent";
+const keepSent = (entry) => {
+  try {
+    localStorage.setItem(nameAt(SENT), JSON.stringify({ ...entry, at: Date.now() }));
+  } catch {
+    // A browser that keeps nothing sends it as long as the page is open.
+  }
+};
+export const send = (url, fields, draft) => {
+  const said = [...fields].filter(([name]) => name !== "csrfmiddlewaretoken");
+  keepSent({ url, fields: said, draft });
+};
+export const sent = () => {
+  const entry = read(nameAt(SENT));
+  return Array.isArray(entry?.fields) ? entry : null;
+};
+export const forgetSent = () => drop(nameAt(SENT));
+// The page's token was of an older session: one reload gives a new one, and the judgement follows.
+export const sendOnceMore = () => {
+  const entry = sent();
+  if (entry?.again) return forgetSent();
+  if (entry) keepSent({ ...entry, again: true });
+};
 
 // Drafts of talks that nobody went on with.
 const sweep = () => {
