@@ -28,6 +28,7 @@ from labeling.models import (
     User,
 )
 from models_runtime.models import Checkpoint, Job, Project
+from training.models import PairGraph
 
 STAFF = ("lead", "researcher")
 View = Callable[..., HttpResponseBase]
@@ -182,6 +183,22 @@ def checkpoint_for_staff(user: User, pk: int) -> Checkpoint:
     checkpoint = get_object_or_404(rows, pk=pk)
     _require_member(user, checkpoint.project_id, STAFF)
     return checkpoint
+
+
+def graph_for_staff(user: User, pk: int) -> PairGraph:
+    rows = PairGraph.objects.select_related(
+        "iteration__campaign__project", "iteration__policy", "iteration__snapshot"
+    )
+    graph = get_object_or_404(rows, pk=pk)
+    _require_member(user, graph.iteration.campaign.project_id, STAFF)
+    return graph
+
+
+def graph_for_researcher(user: User, pk: int) -> PairGraph:
+    """To stop, go on with or cancel."""
+    graph = graph_for_staff(user, pk)
+    _require_role_in(user, graph.iteration.campaign.project_id, ("researcher",))
+    return graph
 
 
 def snapshots_for_staff(user: User) -> QuerySet[Snapshot]:

@@ -194,10 +194,15 @@ class PromoteForm(RequestForm):
 
 
 def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
-    """A form of the method's own options, from its config dataclass: field, help and bounds."""
+    """A form of the method's own options."""
+    return option_form(METHODS[method][1], initial)
+
+
+def option_form(kind: type[Any], initial: dict[str, Any]) -> type[forms.Form]:
+    """A form made of a config dataclass: field, help and bounds."""
     fields = {
         option.name: option_field(option, initial.get(option.name, option.default))
-        for option in dataclasses.fields(METHODS[method][1])
+        for option in dataclasses.fields(kind)
     }
     return type("RunForm", (forms.Form,), fields)
 

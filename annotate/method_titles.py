@@ -132,6 +132,24 @@ TITLES = {
     "reward": (_("Reward model"), _("Learns to score answers from comparisons.")),
     "regression": (_("Reward model from ratings"), _("Learns to score answers from ratings.")),
 }  # fmt: skip
+# Recipe -> (title, what it is and whose defaults it has): graphs of jobs (training.pair_graphs).
+RECIPE_TITLES = {
+    "online_dpo": (
+        _("Online iterative DPO"),
+        _(
+            "DPO on the policy's own samples, round after round: the best over the worst by a "
+            "reward model. "
+            "Defaults: Dong et al. (2024), Guo et al. (2024)."
+        ),
+    ),
+    "contrast": (
+        _("Contrast of a strong and a weak model"),
+        _(
+            "DPO on the answers of a better checkpoint, or under a better system prompt, over "
+            "those of a weaker one. As RLCD (Yang et al., 2024); defaults: Rafailov et al. (2023)."
+        ),
+    ),
+}
 SCORERS = ("reward", "regression")  # they make a reward model, all others a policy
 METHOD_TITLES = {name: title for name, (title, _about) in TITLES.items()}
 ABOUT = {name: about for name, (_title, about) in TITLES.items()}

@@ -6,7 +6,9 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from annotate.views import (
     account,
     care,
+    checkpoints,
     downloads,
+    graphs,
     health,
     language,
     lead,
@@ -21,6 +23,7 @@ from annotate.views import (
     wording,
     writing,
 )
+from training import pair_graphs
 
 
 class OneOf:
@@ -51,6 +54,10 @@ class JobAct(OneOf):
     regex = "stop|retry|cancel|again"
 
 
+class GraphAct(OneOf):
+    regex = "|".join(pair_graphs.ACTS)
+
+
 class MayEnter(OneOf):
     regex = "deactivate|reactivate"
 
@@ -69,6 +76,7 @@ register_converter(MayEnter, "may_enter")
 register_converter(Move, "move")
 register_converter(Pause, "pause")
 register_converter(JobAct, "act")
+register_converter(GraphAct, "graph_act")
 register_converter(Settle, "settle")
 
 rating: list[URLPattern | URLResolver] = [
@@ -104,6 +112,7 @@ one_iteration: list[URLPattern | URLResolver] = [
     path("retry/", research.retry, name="retry-iteration"),
     path("<pause:verb>/", research.pause, name="pause-iteration"),
     path("runs/<slug:method>/", research.new_run, name="new-run"),
+    path("recipes/<slug:recipe>/", graphs.new_graph, name="new-graph"),
     path("rows/<slug:kind>/", research.rows, name="rows"),
 ]
 one_campaign: list[URLPattern | URLResolver] = [
@@ -155,8 +164,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/", research.job_list, name="jobs"),
     path("jobs/<int:pk>/", research.job, name="job"),
     path("jobs/<int:pk>/metrics.csv", research.job_metrics, name="job-metrics"),
+    path("jobs/<int:pk>/rate/", checkpoints.rate_checkpoints, name="rate-checkpoints"),
     path("jobs/<int:pk>/<act:verb>/", research.job_act, name="job-act"),
     path("checkpoints/", research.checkpoint_list, name="checkpoints"),
+    path("graphs/<int:pk>/", graphs.graph, name="graph"),
+    path("graphs/<int:pk>/<graph_act:verb>/", graphs.graph_act, name="graph-act"),
     path("checkpoints/<int:pk>/", research.checkpoint, name="checkpoint"),
     path("checkpoints/<int:pk>/README.md", research.checkpoint_card, name="checkpoint-card"),
     path("snapshots/<int:pk>/", research.snapshot, name="snapshot"),

@@ -55,6 +55,12 @@ FILTERS = (
     phrase("Categories"), phrase("Since"), phrase("Until"), phrase("Without raters"),
     phrase("Duplicates"), phrase("any"), phrase("keep"), phrase("drop"), phrase("imported"),
 )  # fmt: skip
+# The options of recipes and of checkpoints put to raters, and why pairs of models are left out.
+RECIPES = (
+    phrase("Strong"), phrase("Weak"), phrase("Strong prompt"), phrase("Weak prompt"),
+    phrase("Least gap"), phrase("Against"), phrase("Comparisons"), phrase("Prompt set"),
+    phrase("Tag"), phrase("each other"), phrase("rewards alike"), phrase("checkpoints"),
+)  # fmt: skip
 # The options of training methods by name (training.configs), and what they may be.
 OPTIONS = (
     phrase("Learning rate"), phrase("Epochs"), phrase("Batch size"), phrase("Micro batch size"),

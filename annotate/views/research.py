@@ -11,6 +11,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Q
+from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import translation
@@ -22,8 +24,10 @@ from annotate import access, evidence, job_bars, language, model_card, omissions
 from annotate.access import SignedInRequest
 from annotate.data_forms import DataForm
 from annotate.forms import PromoteForm, run_form
-from annotate.method_titles import ABOUT, METHOD_TITLES, TUNERS
+from annotate.method_titles import ABOUT, METHOD_TITLES, RECIPE_TITLES, TUNERS
+from annotate.views import checkpoints, graphs
 from labeling import iterations, rendering
+from labeling.model_preferences import MADE
 from labeling.models import Completion, Iteration, Label, Prompt
 from labeling.preference_sets import IMPORTED
 from models_runtime import attempts, jobs
@@ -125,8 +129,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
     form = run_form(method, runs.defaults(row, method))(request.POST or None)
     data = DataForm(row, request.POST or None)
     if request.method == "POST" and all([form.is_valid(), data.is_valid()]):
-        options = {name: value for name, value in form.cleaned_data.items() if value is not None}
-        if _start_run(request, row, method, options, data):
+        if _start_run(request, row, method, _chosen(form), data):
             return redirect("iteration", slug=slug, number=number)
     context = {
         "iteration": row,
@@ -135,6 +138,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "method": method,
         "title": METHOD_TITLES[method],
         "about": ABOUT[method],
+        "room": room.needed(row.policy, method, _chosen(form)),
         "can_run": _can_run(row),
     }
     status = 400 if form.errors or data.errors else 200
@@ -187,6 +191,7 @@ def job(request: SignedInRequest, pk: int) -> HttpResponse:
         "config": sorted(_flat(row.config).items()),
         "active": row.state in ("queued", "running"),
         "again": runs.can_run_again(row),
+        "asked": checkpoints.of_run(row),
         "may_act": access.can(request.user, row.project_id, "researcher"),
     }
     return render(request, template, context)
@@ -269,7 +274,8 @@ def checkpoint_card(request: SignedInRequest, pk: int) -> HttpResponse:
 @access.signed_in
 def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     row = access.snapshot_for_staff(request.user, pk)
-    counts = {name: n for name, n in row.counts.items() if name != IMPORTED}  # a sentence's
+    said = (IMPORTED, MADE)  # sentences of their own
+    counts = {name: n for name, n in row.counts.items() if name not in said}
     context = {
         "snapshot": row,
         "counts": [(name.split("."), n) for name, n in sorted(_flat(counts).items())],
@@ -307,6 +313,8 @@ def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
         "is_researcher": access.can(request.user, row.campaign.project_id, "researcher"),
         "can_run": _can_run(row),
         "methods": [(name, METHOD_TITLES[name]) for name in TUNERS],
+        "recipes": [(name, title) for name, (title, _about) in RECIPE_TITLES.items()],
+        "graphs": graphs.of_iteration(row),
         "decided": row.state in DECIDED,
     }
 
@@ -316,6 +324,10 @@ def _working(row: Iteration) -> list[dict[str, Any]]:
     found = (
         active.filter(sampling_batch__iteration=row)
         | active.filter(training_run__iteration=row)
+        | active.filter(checkpoint_batch__run__iteration=row)
+        | active.filter(sampling_batch__asked_by__run__iteration=row)
+        | active.filter(pairs_sampled_by__graph__iteration=row)
+        | active.filter(pairs_rewarded_by__graph__iteration=row)
         | active.filter(evaluation__iteration=row)
     )
     return [{"job": one, **job_bars.progress_of(one)} for one in found.distinct().order_by("id")]
@@ -346,6 +358,13 @@ def _start_run(
         return False
     messages.success(request, _("The run waits for a worker."))
     return True
+
+
+def _chosen(form: Form) -> dict[str, Any]:
+    """The options as they stand in the form: what was sent, or what it starts with."""
+    if not form.is_bound:
+        return {name: field.initial for name, field in form.fields.items()}
+    return {name: value for name, value in form.cleaned_data.items() if value is not None}
 
 
 def _cell(value: Any) -> Any:
@@ -380,14 +399,21 @@ def _prompt_rows(row: Iteration) -> tuple[str, Any]:
 
 
 def _sample_rows(row: Iteration) -> tuple[str, Any]:
-    taken_in = {"batch__iteration": row, "batch__ingested_at__isnull": False}
-    found = Completion.objects.filter(**taken_in).order_by("prompt_id", "id")
-    return _("Samples"), found.select_related("prompt", "checkpoint")
+    of_a_run = Q(batch__asked_by__run__iteration=row)
+    found = Completion.objects.filter(
+        Q(batch__iteration=row) | of_a_run, batch__ingested_at__isnull=False
+    )
+    return _("Samples"), found.select_related("prompt", "checkpoint", "batch").order_by(
+        "prompt_id", "id"
+    )
 
 
 def _label_rows(row: Iteration) -> tuple[str, Any]:
-    found = Label.objects.filter(comparison__iteration=row).order_by("-id")
-    related = ("rater", "supersedes", "comparison__prompt", "question_version")
+    of_a_run = Q(comparison__batch__asked_by__run__iteration=row)
+    found = Label.objects.filter(Q(comparison__iteration=row) | of_a_run).order_by("-id")
+    related = (
+        "rater", "supersedes", "comparison__prompt", "comparison__batch", "question_version"
+    )  # fmt: skip
     return _("Labels"), found.select_related(*related)
 
 

@@ -15,6 +15,8 @@ from models_runtime.models import Checkpoint, Job, Project
 from tests import pseudo_language, talks
 from tests.browser import scenes
 from tests.factories import Cast, CheckpointFactory, make_cast, open_comparisons
+from training import pair_graphs
+from training.configs.recipes import RECIPES
 
 # Words of no language: what units, methods, files and hashes are called everywhere.
 NAMES = [
@@ -115,6 +117,10 @@ def test_the_researcher(db: Any) -> None:
     own += [f"/checkpoints/{pk}/" for pk in Checkpoint.objects.values_list("pk", flat=True)]
     own += [f"/snapshots/{iteration.snapshot_id}/"]
     own += ["/campaigns/helpful/3/", "/campaigns/helpful/1/"]
+    own += [f"/campaigns/helpful/3/recipes/{recipe}/" for recipe in RECIPES]
+    told = {"weak_prompt": "Violence."}
+    graph = pair_graphs.start(iteration=iteration, recipe="contrast", options=told)
+    own += [f"/graphs/{graph.pk}/", f"/jobs/{iteration.runs.get(role='policy').job_id}/rate/"]
     assert said_by(cast.researcher, *own) == []
 
 

@@ -11,11 +11,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from labeling import labels, leases, snapshots
-from labeling.models import Conversation, Iteration
+from labeling.models import Conversation, Iteration, Snapshot
 from models_runtime.models import Job
 from tests.factories import CampaignFactory, Cast, open_comparisons
 from tests.rating import answer
 from tests.talks import CONVERSATION
+from training.models import PairGraph, PairRound, TrainingRun
 
 ROLES = ("anonymous", "outsider", "rater", "lead", "researcher")
 VERBS = ("get", "head", "post", "put", "patch", "delete")
@@ -92,6 +93,9 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "retry-iteration": (POST, RESEARCHER),
     "pause-iteration": (POST, RESEARCHER),
     "new-run": (SAFE + POST, RESEARCHER),
+    "new-graph": (SAFE + POST, RESEARCHER),
+    "graph": (SAFE, STAFF),
+    "graph-act": (POST, RESEARCHER),
     "rows": (SAFE, STAFF),
     "people": (SAFE, ANY_LEAD),
     "add-person": (SAFE + POST, LEAD),
@@ -102,6 +106,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "job": (SAFE, STAFF),
     "job-metrics": (SAFE, STAFF),
     "job-act": (POST, RESEARCHER),
+    "rate-checkpoints": (SAFE + POST, RESEARCHER),
     "checkpoints": (SAFE, ANY_STAFF),
     "checkpoint": (SAFE, STAFF),
     "checkpoint-card": (SAFE, STAFF),
@@ -132,6 +137,24 @@ def talk_of(cast: Cast) -> Conversation:
         question=CampaignFactory(parts=CONVERSATION).question,
         speakers=[{"checkpoint": cast.campaign.first_policy_id}] * 2,
     )
+
+
+def job_of_a_run(snapshot: Snapshot) -> Job:
+    job = Job.objects.create(project=snapshot.project, kind="train")
+    TrainingRun.objects.create(
+        project=job.project, campaign=snapshot.campaign, iteration=Iteration.objects.get(),
+        role="policy", method="dpo", snapshot=snapshot, job=job,
+    )  # fmt: skip
+    return job
+
+
+def graph_of(cast: Cast) -> PairGraph:
+    iteration = Iteration.objects.get()
+    options = {"weak_prompt": "Be rude."}
+    made = PairGraph.objects.create(iteration=iteration, recipe="contrast", options=options)
+    job = Job.objects.create(project=cast.project, kind="sample")
+    PairRound.objects.create(graph=made, number=1, policy=iteration.policy, sampling=job)
+    return made
 
 
 @pytest.fixture
@@ -166,11 +189,15 @@ def addresses(cast: Cast) -> dict[str, str]:
         **dict.fromkeys(("submit", "skip", "flag", "renew", "release"), own),
         **dict.fromkeys(("iteration", "promote", "reject", "retry-iteration"), one),
         **dict.fromkeys(("job", "job-metrics"), {"pk": job.pk}),
+        "rate-checkpoints": {"pk": job_of_a_run(snapshot).pk},
         "settle-flag": {**slug, "pk": raised.pk, "verb": "resolve"},
         "move-campaign": {**slug, "verb": "pause"},
         "export": {**slug, "source": "person", "suffix": "jsonl"},
         "pause-iteration": {**one, "verb": "pause"},
         "new-run": {**one, "method": "dpo"},
+        "new-graph": {**one, "recipe": "contrast"},
+        "graph": {"pk": graph_of(cast).pk},
+        "graph-act": {"pk": graph_of(cast).pk, "verb": "stop"},
         "rows": {**one, "kind": "labels"},
         "job-act": {"pk": job.pk, "verb": "stop"},
         **dict.fromkeys(("checkpoint", "checkpoint-card"), {"pk": cast.campaign.first_policy_id}),

@@ -1,5 +1,6 @@
 """``python manage.py train METHOD --snapshot ID --set beta=.1``: start a run on frozen labels, or
-on a weighted mixture: ``--snapshot 3=2 --snapshot 7=1 --filter least_agreement=.7``."""
+on a weighted mixture: ``--snapshot 3=2 --snapshot 7=1 --filter least_agreement=.7``. With a recipe
+(online_dpo, contrast) in METHOD's place: rounds on pairs that models make."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.method_titles import SCORERS
 from labeling.models import Iteration, Snapshot
-from training import runs
+from training import pair_graphs, runs
 from training.configs import METHODS, Filters
+from training.configs.recipes import RECIPES
 
 FILTERS = [field.name for field in dataclasses.fields(Filters)]
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -22,7 +24,7 @@ class Command(BaseCommand):
     help = "Start a run of a training method on the labels of a snapshot."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("method", help=", ".join(METHODS))
+        parser.add_argument("method", help=", ".join([*METHODS, *RECIPES]))
         parser.add_argument(
             "--snapshot",
             action="append",
@@ -50,18 +52,42 @@ class Command(BaseCommand):
         role = "reward_model" if method in SCORERS else "policy"
         mixture = _mixture(options["snapshot"])
         iteration = _iteration([snapshot for snapshot, _ in mixture], role)
+        if method in RECIPES:
+            self._carry_out(method, iteration, mixture, options)
+            return
         try:
             run = runs.start_run(
                 iteration=iteration,
                 role=role,
                 method=method,
-                options=_chosen(METHODS[method][1] if method in METHODS else None, options["set"]),
-                filters=_chosen(Filters, options["filter"], "--filter"),
+                options=chosen(METHODS[method][1] if method in METHODS else None, options["set"]),
+                filters=chosen(Filters, options["filter"], "--filter"),
                 mixture=mixture,
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"run-{run.pk} of {method} waits for a worker as job {run.job.pk}.")
+
+    def _carry_out(
+        self,
+        recipe: str,
+        iteration: Iteration,
+        mixture: list[tuple[Snapshot, float]],
+        options: dict[str, Any],
+    ) -> None:
+        if options["filter"] or len(mixture) > 1:
+            raise CommandError(
+                f"{recipe} learns from pairs that models make: it takes no filter and no mixture."
+            )
+        try:
+            graph = pair_graphs.start(
+                iteration=iteration, recipe=recipe, options=chosen(RECIPES[recipe], options["set"])
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        job = pair_graphs.current_job(graph)
+        assert job is not None
+        self.stdout.write(f"{recipe} {graph.pk} began: its first job is {job.pk}.")
 
 
 def _mixture(named: list[str]) -> list[tuple[Snapshot, float]]:
@@ -103,7 +129,7 @@ def _iteration(snapshots: list[Snapshot], role: str) -> Iteration:
     return iteration
 
 
-def _chosen(kind: type[Any] | None, settings: list[str], option: str = "--set") -> dict[str, Any]:
+def chosen(kind: type[Any] | None, settings: list[str], option: str = "--set") -> dict[str, Any]:
     """The options by name, each of the type of its default; what does not fit stays a text, and
     the check of the options says what it should be."""
     defaults = {field.name: field.default for field in dataclasses.fields(kind)} if kind else {}

@@ -1,0 +1,91 @@
+"""Checkpoints of a run are put to raters from its page and by command."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from labeling.models import Iteration, Snapshot
+from models_runtime import jobs
+from models_runtime.jobdir import publish
+from models_runtime.models import Job
+from tests.factories import Cast, IterationFactory, PromptFactory
+from training import runs
+from training.models import CheckpointBatch, TrainingRun
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(cast: Cast, settings: Any, tmp_path: Path) -> TrainingRun:
+    """A run that is under way, with checkpoints of two steps on this disk."""
+    settings.JOBS_DIR = tmp_path / "jobs"
+    settings.ARTIFACTS_URI = (tmp_path / "artifacts").as_uri()
+    snapshot = Snapshot.objects.create(
+        project=cast.project, campaign=cast.campaign, uri="file:///nowhere/snapshot"
+    )
+    PromptFactory(prompt_set__campaign=cast.campaign)
+    iteration: Iteration = IterationFactory(
+        campaign=cast.campaign, snapshot=snapshot, state="review"
+    )
+    made = runs.start_run(iteration=iteration, role="policy", method="odpo")
+    Job.objects.filter(pk=made.job_id).update(state="running", attempt=1)
+    for step in (25, 50):
+        folder = jobs.folder(made.job) / "attempt-1" / "checkpoints" / f"step-{step}"
+        with publish(folder) as files:
+            (files / "state.pt").write_bytes(b"%d" % step)
+    return made
+
+
+def rate(run: TrainingRun, *told: str) -> str:
+    said = StringIO()
+    call_command("rate_checkpoints", str(run.pk), *told, stdout=said)
+    return said.getvalue()
+
+
+def test_from_its_page(client: Client, cast: Cast, run: TrainingRun) -> None:
+    client.force_login(cast.researcher)
+    address = f"/jobs/{run.job_id}/rate/"
+    assert f'href="{address}"' in client.get(f"/jobs/{run.job_id}/").content.decode()
+    form = client.get(address).context["form"]
+    assert form.fields["steps"].choices == [("50", "50"), ("25", "25")]
+    sent = {field.name: field.value() for field in form}
+    told = {**sent, "steps": ["25", "50"], "against": "each other", "tag": "early"}
+    for _ in range(2):
+        assert client.post(address, told)["Location"] == f"/jobs/{run.job_id}/"
+    row = CheckpointBatch.objects.get()
+    assert row.options["steps"] == [25, 50]
+    assert {one["name"] for one in row.publishing.inputs} == {"policy", "step-25", "step-50"}
+    body = client.get(f"/jobs/{run.job_id}/").content.decode()
+    assert "early" in body
+    assert f'href="/jobs/{row.publishing_id}/"' in body
+
+    gone = client.post(address, {**told, "steps": ["7"]})
+    assert gone.status_code == 400
+    assert "Step 7 is gone: the run goes on." in gone.content.decode()
+
+
+def test_by_command(run: TrainingRun) -> None:
+    assert f"Checkpoints of run-{run.pk} that can be had now: 50, 25." in rate(run)
+    said = rate(run, "--step", "50", "--set", "comparisons=3")
+    row = CheckpointBatch.objects.get()
+    assert f"Steps [50] wait for job {row.publishing_id}." in said
+    assert row.options["comparisons"] == 3
+    with pytest.raises(CommandError, match="The checkpoint of step 7 is gone"):
+        rate(run, "--step", "7")
+    with pytest.raises(CommandError, match="must be a whole number"):
+        rate(run, "--step", "50", "--set", "comparisons=many")
+
+
+def test_what_is_no_policys_run_has_no_such_page(
+    client: Client, cast: Cast, run: TrainingRun
+) -> None:
+    client.force_login(cast.researcher)
+    TrainingRun.objects.update(role="judge")
+    assert client.get(f"/jobs/{run.job_id}/rate/").status_code == 404
+    assert "/rate/" not in client.get(f"/jobs/{run.job_id}/").content.decode()
