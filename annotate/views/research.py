@@ -138,7 +138,6 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "method": method,
         "title": METHOD_TITLES[method],
         "about": ABOUT[method],
-        "room": room.needed(row.policy, method, _chosen(form)),
         "can_run": _can_run(row),
     }
     status = 400 if form.errors or data.errors else 200
