@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +26,17 @@ Weights = dict[str, Tensor]
 def less_is_better(metric: str) -> bool:
     """By the name alone: eval_loss and objective/kl, but not rewards/accuracies."""
     return bool(LESS_IS_BETTER & set(re.split(r"[/_]", metric)))
+
+
+def require_heldout(every: int, rows: Sized | None) -> None:
+    """Raise BadInput where a run is to measure held-out rows and has none."""
+    if every and not rows:
+        raise BadInput(
+            phrase(
+                "No held-out comparison is there to measure on: set eval_every to 0, or "
+                "freeze labels of held-out prompts."
+            )
+        )
 
 
 class Best:

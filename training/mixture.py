@@ -25,7 +25,7 @@ from typing import TypeVar, cast
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import Demonstration, Preference, PreferenceRecord, Rated
-from training.configs import Part
+from training.configs import ALONE, Part, Selection
 from training.data import RATINGS, read_preferences, read_ratings, training_records
 from training.task import Task
 
@@ -48,6 +48,14 @@ def ratings_of(task: Task) -> list[Rated]:
     if not all((folder / RATINGS).is_file() for folder in folders):
         return []
     return drawn_from(task, read_ratings)
+
+
+def measured_on(task: Task) -> Task:
+    """The task as if it trained on what its own snapshot holds out, whatever its filters: to read
+    the rows that it is measured on while it trains. What is left out of these is counted
+    nowhere."""
+    heldout = Selection("heldout", None, task.selection.iteration)
+    return replace(task, selection=heldout, mixture=ALONE, dropped=Counter(), drawn=[], outcome={})
 
 
 def drawn_from(task: Task, read: Callable[[Path], list[T]]) -> list[T]:

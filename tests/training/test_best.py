@@ -85,14 +85,18 @@ def test_a_metric_that_a_run_does_not_measure_is_named(tmp_path: Path) -> None:
         tiny.train(tmp_path, "simpo", {**QUICK, "best_metric": "f1"})
 
 
-def test_without_held_out_comparisons_there_is_nothing_to_measure(tmp_path: Path) -> None:
+METHODS = ("odpo", "reward", "dpo", "sft", "kto")  # of our loop and of TRL's trainers
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_held_out_comparisons_there_is_nothing_to_measure(
+    tmp_path: Path, method: str
+) -> None:
     records = [row for row in tiny.preference_records() if row.split == "train"]
     snapshot = tiny.write_snapshot(tmp_path / "snapshot", records)
     with pytest.raises(BadInput, match="No held-out comparison"):
-        tiny.train(tmp_path, "reward", {"eval_every": 2}, snapshot=snapshot)
-
-
-METHODS = ("odpo", "reward")
+        tiny.train(tmp_path, method, {"eval_every": 2}, snapshot=snapshot)
+    assert not (tmp_path / "job" / "attempt-1" / "output").exists()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,16 @@ def test_every_option_is_described_and_its_default_is_allowed(method: str) -> No
 
 
 def test_the_authors_defaults() -> None:
-    assert parse("dpo", {}).beta == 0.1
+    assert parse("dpo", {}).strength == 0.1
+    assert parse("dpo", {"loss": "hinge"}).strength == 0.05
+    assert parse("dpo", {"loss": "hinge", "beta": 0.1}).strength == 0.1
+    assert parse("slic", {}).delta == 1.0
+    assert (parse("simpo", {}).beta, parse("simpo", {}).gamma) == (2.0, 1.0)
+    assert parse("orpo", {}).odds_weight == 0.1
+    assert (parse("kto", {}).beta, parse("kto", {}).learning_rate) == (0.1, 5e-6)
+    assert (parse("spin", {}).beta, parse("spin", {}).learning_rate) == (0.1, 5e-7)
+    assert (parse("ppo", {}).clip, parse("ppo", {}).value_coef) == (0.2, 0.1)
+    assert (parse("ppo_ptx", {}).ptx_coef, parse("ppo_ptx", {}).ptx_ratio) == (27.8, 8)
     assert parse("dpo", {}).learning_rate == 1e-6
     assert parse("sft", {}).learning_rate == 2e-5
     assert parse("sft", {}).weight_decay == 0.1
@@ -35,7 +44,7 @@ def test_the_authors_defaults() -> None:
     [
         ("ppo2", {}, "no training method named 'ppo2'"),
         ("dpo", {"betta": 1}, "dpo has no option named 'betta'"),
-        ("dpo", {"beta": -1.0}, "beta of dpo must lie between 1e-06 and 100, not -1.0"),
+        ("dpo", {"beta": -1.0}, "beta of dpo must lie between 0 and 100, not -1.0"),
         ("dpo", {"beta": float("nan")}, "beta of dpo must lie between"),
         ("grpo", {"beta": 0.0}, "With beta 0 nothing measures the KL that guard_kl limits"),
         ("rloo", {"beta": 0.0}, "With beta 0 nothing measures the KL that guard_kl limits"),

@@ -13,7 +13,7 @@ from training.configs.preferences import PAIR_LOSSES
 from training.losses import dpo
 from training.trl_adapter import LibraryLoss
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.closed_form]
 
 LOGPS = torch.tensor([-10.0, -12.0], dtype=torch.float64)
 REFERENCE = torch.tensor([-11.0, -11.5], dtype=torch.float64)
@@ -33,12 +33,18 @@ def loss_of(options: dict) -> LibraryLoss:
         ({"loss": "cdpo"}, 0.635957),  # label smoothing .1 is its default
         ({"loss": "robust"}, 0.602207),
         ({"loss": "ipo"}, 22.443906),  # on log-ratios averaged over tokens, tau .1
-        ({"loss": "hinge"}, 0.85),
+        ({"loss": "hinge", "beta": 0.1}, 0.85),
+        ({"loss": "hinge"}, 0.925),  # the authors' .05
     ],
 )
 def test_the_worked_example(options: dict, expected: float) -> None:
     loss = dpo_loss(loss_of(options), LOGPS, REFERENCE)
     assert loss.item() == pytest.approx(expected, abs=5e-7)
+
+
+def test_ipo_of_answers_of_one_token_is_that_of_summed_log_ratios() -> None:
+    loss = dpo_loss(loss_of({"loss": "ipo"}), LOGPS, REFERENCE, lengths=(1, 1))
+    assert loss.item() == pytest.approx(12.25, abs=5e-7)  # (1.5 - 1 / .2)^2
 
 
 def test_cdpo_is_the_mean_of_both_directions_by_the_share_of_wrong_labels() -> None:

@@ -139,7 +139,7 @@ class Optimisation:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnLoop(Optimisation):
-    """What training.loop takes beside."""
+    """What our loop and TRL's trainers look at beside."""
 
     best_metric: str = option(
         "",

@@ -131,7 +131,7 @@ class PPOPtxConfig(PPOConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grouped(Online):
+class Grouped(Online, OwnLoop):
     """What GRPO and RLOO share: several answers a prompt are each other's baseline."""
 
     batch_size: int = option(512, "Answers an optimiser step, a multiple of k.", low=2, high=65536)

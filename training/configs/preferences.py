@@ -21,6 +21,7 @@ PAIR_LOSSES = (
     "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft",
 )  # fmt: skip
 DEFAULT_BETA = DEFAULT_TAU = 0.1
+BETAS = {"hinge": 0.05}  # of losses whose authors took another: RSO, Liu et al. (2023)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,16 @@ class AgainstReference(Panelled, Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPOConfig(AgainstReference):
+class DPOConfig(HeldOut, AgainstReference, OwnLoop):
     """Direct preference optimisation. Defaults: Rafailov et al. (2023)."""
 
+    beta: float = option(
+        0.0,
+        "Strength of the pull towards the reference policy; 0 is the loss's own default, .1, and "
+        ".05 for hinge.",
+        low=0.0,
+        high=100.0,
+    )
     loss: str = option(
         "sigmoid",
         "Loss of a pair: sigmoid is DPO's own; cdpo and robust expect wrong labels; ipo has tau "
@@ -88,7 +96,7 @@ class DPOConfig(AgainstReference):
                     loss=self.loss,
                 )
             )
-        if self.loss == "ipo" and self.beta != DEFAULT_BETA:
+        if self.loss == "ipo" and self.beta not in (0.0, DEFAULT_BETA):
             raise BadOption(phrase("The loss ipo of dpo has no beta: set tau in its place."))
         if self.loss != "ipo" and self.tau != DEFAULT_TAU:
             raise BadOption(phrase("Only the loss ipo of dpo has tau: set beta in its place."))
@@ -96,7 +104,9 @@ class DPOConfig(AgainstReference):
     @property
     def strength(self) -> float:
         """What the library calls beta."""
-        return self.tau if self.loss == "ipo" else self.beta
+        if self.loss == "ipo":
+            return self.tau
+        return self.beta or BETAS.get(self.loss, DEFAULT_BETA)
 
     @property
     def smoothing(self) -> float:
@@ -234,7 +244,7 @@ class PROConfig(Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KTOConfig(AgainstReference):
+class KTOConfig(HeldOut, AgainstReference, OwnLoop):
     """Kahneman-Tversky optimisation, of answers judged one by one. Defaults: Ethayarajh et al.
     (2024)."""
 
@@ -268,7 +278,7 @@ class KTOConfig(AgainstReference):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SPINConfig(Panelled, Optimisation):
+class SPINConfig(Panelled, OwnLoop):
     """Self-play fine-tuning: people's answers over one's own. Defaults: Chen et al. (2024)."""
 
     learning_rate: float = option(5e-7, "Highest learning rate.", low=0.0, high=1.0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.configs.base import Optimisation, OwnLoop, WithDropout, option
+from training.configs.base import HeldOut, OwnLoop, WithDropout, option
 from training.configs.rewarded import Rewarded
 from training.configs.watching import Panelled
 
 
 @dataclass(frozen=True, kw_only=True)
-class SFTConfig(WithDropout, Panelled, Optimisation):
+class SFTConfig(WithDropout, HeldOut, Panelled, OwnLoop):
     """Supervised fine-tuning, loss on completion tokens only. Defaults: Llama 2 (2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

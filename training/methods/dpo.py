@@ -8,7 +8,7 @@ from models_runtime.records import PreferenceRecord
 from training.configs import DPOConfig
 from training.data import Encoder
 from training.mixture import preferences_of
-from training.pairs import TextPair, reference_beside, text_pairs
+from training.pairs import TextPair, heldout_pairs, reference_beside, text_pairs
 from training.task import Task
 from training.trl_adapter import LibraryLoss, fit_dpo
 
@@ -30,7 +30,10 @@ def train(task: Task) -> None:
     same = task.starts_as_reference()
     reference = reference_beside(task, model)
     loss = LibraryLoss(config.loss, config.strength, config.smoothing, config.discopop_tau)
-    metrics = fit_dpo(task, model, reference, encoder.tokenizer, rows, loss, same_start=same)
+    heldout = [_row(pair) for pair in heldout_pairs(task)]
+    metrics = fit_dpo(
+        task, model, reference, encoder.tokenizer, rows, loss, same_start=same, heldout=heldout
+    )
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
 

@@ -9,6 +9,7 @@ from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from training.configs.preferences import KTOConfig
 from training.data import Encoder
+from training.mixture import measured_on
 from training.pairs import reference_beside
 from training.task import Task
 from training.thumbs import Thumb, read_thumbs
@@ -41,6 +42,7 @@ def train(task: Task) -> None:
         rows,
         weights,
         same_start=task.starts_as_reference(),
+        heldout=heldout_rows(task),
     )
     task.publish_model(model, encoder.tokenizer)
     figures = {
@@ -50,6 +52,19 @@ def train(task: Task) -> None:
         "undesirable_weight": weights.undesirable,
     }
     task.finish({**figures, "train": metrics}, len(rows), encoder.prompts_cut)
+
+
+def heldout_rows(task: Task) -> list[Row]:
+    """Those of held-out prompts, where the options ask to measure on them; counted nowhere."""
+    if not task.config.eval_every:
+        return []
+    beside = measured_on(task)
+    encoder = Encoder.of(task.job.input_path("policy"), task.config)
+    try:
+        thumbs = read_thumbs(beside, task.config.learn_from)
+    except BadInput:  # nothing at all is held out; the trainer says so
+        return []
+    return [row for thumb in thumbs if (row := _row(beside, thumb, encoder)) is not None]
 
 
 def weights_for(desirable: int, undesirable: int, config: KTOConfig) -> Weights:

@@ -7,6 +7,7 @@ from models_runtime.phrases import phrase
 from models_runtime.records import Demonstration
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
+from training.mixture import measured_on
 from training.task import Task
 from training.trl_adapter import fit_sft
 
@@ -25,10 +26,20 @@ def train(task: Task) -> None:
         raise BadInput(phrase("The snapshot holds no demonstration that this run may train on."))
     rows = demonstration_rows(task, kept, encoder)
     task.require(rows)
+    heldout = heldout_rows(task)
     model = task.policy_to_train()
-    metrics = fit_sft(task, model, encoder.tokenizer, rows)
+    metrics = fit_sft(task, model, encoder.tokenizer, rows, heldout)
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
+
+
+def heldout_rows(task: Task) -> list[dict[str, list[int]]]:
+    """Those of held-out prompts, where the options ask to measure on them; counted nowhere."""
+    if not task.config.eval_every:
+        return []
+    beside = measured_on(task)
+    encoder = Encoder.of(task.job.input_path("policy"), task.config)
+    return demonstration_rows(beside, demonstrations_of(beside), encoder)
 
 
 def demonstration_rows(

@@ -32,6 +32,7 @@ from training.configs import Optimisation
 from training.configs.base import SGD_MOMENTUM
 from training.panel import Panel
 from training.task import Task, checkpoint_folder, prune_checkpoints
+from training.trl_adapter.looking import Looking
 from training.trl_adapter.panel import PanelAtCheckpoints
 
 ADAPTERS = "adapters.pt"
@@ -44,6 +45,15 @@ class OurTrainer(Trainer):
     job: JobDir
     config: Optimisation
     adapters: Adapters
+    looking: Looking
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """A step's row, with what is looked at beside it."""
+        if "loss" not in logs:
+            super().log(logs, start_time)
+            return
+        super().log({**logs, **self.looking.measured()}, start_time)
+        self.looking.look(self.state.log_history[-1])
 
     def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
         """The step, and the gradient of an adapter's own penalty."""
@@ -109,6 +119,7 @@ class OurTrainer(Trainer):
         with publish(checkpoint_folder(self.job, step)) as folder:
             for path in aside.iterdir():
                 os.replace(path, folder / path.name)
+            self.looking.keep_in(folder)
         shutil.rmtree(aside)
         prune_checkpoints(self.job)
 
@@ -192,14 +203,18 @@ def assert_first_loss(loss: float, least: float, most: float) -> None:
 def fit(trainer: Any, task: Task) -> dict[str, float]:
     """Train from the newest complete checkpoint to the end; the last step's metrics."""
     trainer.job, trainer.config, trainer.adapters = task.job, task.config, task.adapters
+    trainer.looking = Looking(task, trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
     trainer.add_callback(PanelAtCheckpoints(trainer, Panel(task)))
     trainer.add_callback(_Adapting(task.adapters))
     found = task.job.newest_checkpoint()
+    if found:
+        trainer.looking.take_up(found)
     trainer.train(resume_from_checkpoint=str(found) if found else None)
-    if trainer.state.global_step < trainer.state.max_steps:
+    if trainer.state.global_step < trainer.state.max_steps and not trainer.looking.best.gave_up:
         raise Stopped
+    trainer.looking.take_best()
     last = [row for row in trainer.state.log_history if "loss" in row]
     return {name: value for name, value in last[-1].items() if name != "step"} if last else {}
 
@@ -215,6 +230,7 @@ def arguments(task: Task) -> dict[str, Any]:
         **({"optim": "sgd"} if config.optimizer == "sgd" else {}),
         "num_train_epochs": config.epochs,
         "per_device_train_batch_size": micro,
+        "per_device_eval_batch_size": micro,
         "gradient_accumulation_steps": config.batch_size // micro,
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,

@@ -79,8 +79,10 @@ def fit_dpo(
     loss: LibraryLoss,
     *,
     same_start: bool,
+    heldout: list[dict[str, list[int]]] | None = None,
 ) -> dict[str, float]:
     """Train model on rows {prompt_ids, chosen_ids, rejected_ids}; the last step's metrics.
+    ``heldout`` are such rows to measure on.
 
     The reference is passed, since TRL would otherwise reload it from disk. same_start says that
     it is the policy the run starts from, and asserts the first loss: log 2 for sigmoid.
@@ -96,6 +98,7 @@ def fit_dpo(
         ref_model=reference,
         args=args,
         train_dataset=Dataset.from_list(rows),
+        eval_dataset=Dataset.from_list(heldout) if heldout else None,
         processing_class=tokenizer,
         callbacks=[Relay(task.job, first_loss)],
     )

@@ -43,8 +43,10 @@ def fit_kto(
     weights: Weights,
     *,
     same_start: bool,
+    heldout: Sequence[Row] = (),
 ) -> dict[str, float]:
     """Train model on rows {prompt_ids, completion_ids, label, prompt}; the last step's metrics.
+    ``heldout`` are such rows to measure on.
 
     ``prompt`` is any value that two rows share only if they answer the same prompt. The library
     goes through the rows in their order, every epoch alike, so they are shuffled here by the
@@ -68,6 +70,7 @@ def fit_kto(
         ref_model=reference,
         args=args,
         train_dataset=Dataset.from_list(prepared),
+        eval_dataset=Dataset.from_list(mismatched(heldout, size)) if heldout else None,
         processing_class=tokenizer,
         callbacks=[Relay(task.job, (halves[0], halves[1]) if same_start else None)],
     )

@@ -19,8 +19,10 @@ def fit_sft(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: list[dict[str, list[int]]],
+    heldout: list[dict[str, list[int]]] | None = None,
 ) -> dict[str, float]:
-    """Train model on rows {input_ids, completion_mask}; the loss sees completion tokens only."""
+    """Train model on rows {input_ids, completion_mask}; the loss sees completion tokens only.
+    ``heldout`` are such rows to measure on."""
     args = trl.SFTConfig(
         **arguments(task), max_length=None, completion_only_loss=True, packing=False
     )
@@ -28,6 +30,7 @@ def fit_sft(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(rows),
+        eval_dataset=Dataset.from_list(heldout) if heldout else None,
         processing_class=tokenizer,
         callbacks=[Relay(task.job)],
     )
