@@ -20,7 +20,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access, evidence, job_bars, language, model_card, omissions, outcomes, panels
+from annotate import (
+    access,
+    evidence,
+    job_bars,
+    language,
+    model_card,
+    omissions,
+    outcomes,
+    panels,
+    room,
+)
 from annotate.access import SignedInRequest
 from annotate.data_forms import DataForm
 from annotate.forms import PromoteForm, run_form
@@ -128,9 +138,9 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         raise Http404
     form = run_form(method, runs.defaults(row, method))(request.POST or None)
     data = DataForm(row, request.POST or None)
-    if request.method == "POST" and all([form.is_valid(), data.is_valid()]):
-        if _start_run(request, row, method, _chosen(form), data):
-            return redirect("iteration", slug=slug, number=number)
+    valid = request.method == "POST" and all([form.is_valid(), data.is_valid()])
+    if valid and _start_run(request, row, method, _chosen(form), data):
+        return redirect("iteration", slug=slug, number=number)
     context = {
         "iteration": row,
         "form": form,
@@ -138,6 +148,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "method": method,
         "title": METHOD_TITLES[method],
         "about": ABOUT[method],
+        "room": room.needed(row.policy, method, _chosen(form)),
         "can_run": _can_run(row),
     }
     status = 400 if form.errors or data.errors else 200
