@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from annotate import charts, job_bars, numerals, omissions
@@ -184,7 +185,8 @@ def ancestry(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     one: Checkpoint | None = checkpoint
     while one is not None:
         related = ("snapshot__campaign", "campaign", "iteration__campaign", "job")
-        run = one.made_by.select_related(*related).first()
+        made_it = Q(output=one) | Q(checkpoint_batches__checkpoints=one)
+        run = TrainingRun.objects.filter(made_it).select_related(*related).first()
         line.append({"checkpoint": one, "run": run, "snapshot": run.snapshot if run else None})
         one = one.parent
     return line

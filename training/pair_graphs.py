@@ -24,11 +24,10 @@ from labeling import model_preferences
 from labeling.iterations import plan_of
 from labeling.model_preferences import Chosen
 from labeling.models import Iteration, Snapshot, User
-from models_runtime import audit, jobs, phrases, states
+from models_runtime import audit, jobs, states
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.records import AnswerReward, CompletionRecord, read_jsonl
-from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
 from training import runs, scorers
 from training.configs.recipes import (
@@ -145,11 +144,9 @@ def step(graph: PairGraph) -> None:
         _step(graph)
     except StaleState:
         return  # somebody else took it, or stopped the graph
-    except ValueError as error:
-        sentence = without_paths(phrases.of(error))
-        PairGraph.objects.filter(pk=graph.pk, state="running").update(
-            state="failed", error=sentence
-        )
+    except (ValueError, OSError) as error:
+        rows = PairGraph.objects.filter(pk=graph.pk, state="running")
+        rows.update(state="failed", error=runs.told(error))
 
 
 def _step(graph: PairGraph) -> None:

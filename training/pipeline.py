@@ -12,7 +12,6 @@ import datetime
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -23,11 +22,9 @@ from labeling import comparisons, conversations, iterations, questions, snapshot
 from labeling.iterations import Plan, plan_of
 from labeling.models import Campaign, Iteration, SamplingBatch, User
 from labeling.questions import Parts
-from models_runtime import jobs, pairing, phrases
-from models_runtime.jobdir import is_full
+from models_runtime import jobs, pairing
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase, together
-from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
 from training import checkpoint_batches, configs, lessons, pair_graphs, runs, scorers
 from training.models import Evaluation, TrainingRun
@@ -63,10 +60,8 @@ def step(iteration: Iteration) -> None:
         log.info("iteration %s moved meanwhile", iteration.pk)
     except (OperationalError, InterfaceError):
         log.exception("iteration %s: the database was away; the next tick goes on", iteration.pk)
-    except ValueError as error:
-        iterations.fail(iteration, without_paths(phrases.of(error)))
-    except OSError as error:
-        iterations.fail(iteration, _of_files(error))
+    except (ValueError, OSError) as error:
+        iterations.fail(iteration, runs.told(error))
     except Exception as error:
         log.exception("iteration %s failed", iteration.pk)
         iterations.fail(
@@ -78,17 +73,6 @@ def step(iteration: Iteration) -> None:
         )
     finally:
         Iteration.objects.filter(pk=iteration.pk, step_until=until).update(step_until=None)
-
-
-def _of_files(error: OSError) -> str:
-    """What went wrong with files, for a person; retry goes on from here."""
-    if is_full(error):
-        return phrase("The disk is full: free some space, then retry.")
-    why = error.strerror or str(error)
-    if not error.filename:
-        return phrase("The loop could not use a file: %(why)s.", why=why)
-    name = Path(error.filename).name
-    return phrase("The loop could not use a file %(name)s: %(why)s.", name=name, why=why)
 
 
 def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:

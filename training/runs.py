@@ -18,10 +18,12 @@ from django.db.models import Q
 
 from labeling.iterations import Plan, plan_of
 from labeling.models import Iteration, Prompt, SamplingBatch, Snapshot, User
-from models_runtime import audit, jobs, registry
+from models_runtime import audit, jobs, phrases, registry
+from models_runtime.jobdir import is_full
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.records import PromptRecord, jsonl_line, under_system
+from models_runtime.sentences import without_paths
 from models_runtime.states import StaleState
 from training import configs, scorers
 from training.frozen_sets import Mixture
@@ -29,6 +31,7 @@ from training.models import Evaluation, TrainingRun
 
 # Beside a policy of such a method: what it was tuned on, for the next one to take up.
 EARLIER = {"raft": "best.jsonl", "spin": "own.jsonl"}
+OF_A_STEP = ("run", "step")  # facts of a checkpoint that was published before its run's end
 ON_PROMPTS = ("raft", "distil")  # methods that sample; those with the option ``reward`` do too
 NO_PROMPTS = {
     None: phrase("The campaign has no prompts: import some first."),
@@ -226,6 +229,24 @@ def succeeded(job: Job) -> bool:
     return job.state == "succeeded"
 
 
+def told(error: ValueError | OSError) -> str:
+    """What ended a step of the loop, in one sentence for a person."""
+    if isinstance(error, OSError):
+        return _of_files(error)
+    return without_paths(phrases.of(error))
+
+
+def _of_files(error: OSError) -> str:
+    """What went wrong with files, for a person; retry goes on from here."""
+    if is_full(error):
+        return phrase("The disk is full: free some space, then retry.")
+    why = error.strerror or str(error)
+    if not error.filename:
+        return phrase("The loop could not use a file: %(why)s.", why=why)
+    name = Path(error.filename).name
+    return phrase("The loop could not use a file %(name)s: %(why)s.", name=name, why=why)
+
+
 def start_evaluation(run: TrainingRun) -> Evaluation:
     """Judge a run's candidate against the first policy and its parent, on held-out prompts.
 
@@ -336,7 +357,8 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
     job says that it changed."""
     base = base_of(run) if run.iteration else None
     changed = run.job.result.get("facts", {})
-    return {**(base.facts if base else {}), **changed, "method": run.method}
+    known = {n: v for n, v in (base.facts if base else {}).items() if n not in OF_A_STEP}
+    return {**known, **changed, "method": run.method}
 
 
 def _parameters(checkpoint: Checkpoint) -> int:
