@@ -1,4 +1,5 @@
-"""Endpoints as rows: servers of others that speak OpenAI's protocol, for live talks."""
+"""Endpoints as rows: servers of others that speak OpenAI's protocol, for live talks and as judges
+of what a run samples."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from models_runtime.jobdir import BadInput, JobDir, write_atomically
 from models_runtime.phrases import phrase
@@ -234,7 +235,7 @@ class _Line:
             self.end.settimeout(None)
             self.end.sendall(f"{line}\n".encode())
 
-    def receive(self, seconds: float) -> dict[str, object] | None:
+    def receive(self, seconds: float) -> dict[str, Any] | None:
         """What the worker says next; None where it says nothing in so many seconds."""
         self.end.settimeout(seconds)
         while b"\n" not in self.rest:
@@ -247,7 +248,7 @@ class _Line:
                 return None
             self.rest += piece
         line, _, self.rest = self.rest.partition(b"\n")
-        told: dict[str, object] = json.loads(line)
+        told: dict[str, Any] = json.loads(line)
         return told
 
     @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""``python manage.py add_endpoint URL --name N --model M``: another's model server for talks."""
+"""``python manage.py add_endpoint URL --name N --model M``: another's model server, for talks
+and as a judge."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from models_runtime import endpoints, registry
 class Command(BaseCommand):
     help = (
         "Let raters talk with a model on a server that speaks OpenAI's protocol; a campaign's "
-        "instrument names it among its models."
+        "instrument names it among its models. A run whose option judge names it is rewarded by "
+        "its verdicts."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,7 +26,8 @@ class Command(BaseCommand):
             "--key-variable",
             default="",
             metavar="NAME",
-            help="the environment variable that holds its key, here and where talks are answered",
+            help="the environment variable that holds its key, here, where talks are answered and "
+            "where runs train",
         )
         parser.add_argument("--project", default="", help="its slug; not needed if there is one")
         parser.add_argument(
