@@ -65,6 +65,7 @@ const deliver = async (url, fields, draft) => {
   else drafts.forgetSent();
   if (response.status === 403 || response.status === 404) return location.reload();
   if (response.ok) drafts.forget(draft);
+  if (response.ok && fields.has("active_ms")) activeMs = 0;
   place(await response.text());
   tell("saved");
 };
@@ -172,7 +173,6 @@ const arrive = (before) => {
   const note = document.getElementById("note").textContent;
   if (before === "waiting") spoken.textContent = spoken.dataset[stage === "failed" ? "failed" : "answered"];
   if (note) spoken.textContent = note;
-  activeMs = 0;
   watchEnds();
   const again = document.querySelector("#failed button");
   const writes = message() && !message().form.hidden; // what was being written goes on
@@ -252,8 +252,25 @@ const nudge = () => {
 
 /* ---- time spent: visible, focused, and no more than half a minute since the last sign ---- */
 
+// Since the last judgement: what is written and read for the next one is work on it, a page that is
+// loaded again in between included.
 const IDLE_MS = 30_000;
-let activeMs = 0;
+const SPENT = `concord:spent:${talk().dataset.talk}`;
+const kept = () => {
+  try {
+    return Number(sessionStorage.getItem(SPENT)) || 0;
+  } catch {
+    return 0; // storage is forbidden
+  }
+};
+let activeMs = kept();
+addEventListener("pagehide", () => {
+  try {
+    sessionStorage.setItem(SPENT, String(Math.round(activeMs)));
+  } catch {
+    // What was spent before a reload is lost with it.
+  }
+});
 let lastTick = performance.now();
 let lastSign = lastTick;
 const tick = () => {
