@@ -141,9 +141,19 @@ const fetchText = async (url) => {
 // more is taken, else to be copied. It is not kept unseen.
 const SAYS_NOTHING_MORE = ["rating", "voting", "full", "over"];
 const messagePlace = () => `say/${talk().dataset.turn}`;
+// First the words, then the rating: both would fill a phone.
+const askForLastWords = (asks) => {
+  document.getElementById("say").hidden = !asks;
+  document.getElementById("judge").hidden = asks;
+};
+const rateWithout = () => {
+  drafts.throwAway(messagePlace());
+  askForLastWords(false);
+  document.getElementById("content").focus({ preventScroll: true });
+};
 const showUnsaid = () => {
   const lastWords = talk().querySelector("[data-last-words]");
-  if (lastWords) lastWords.hidden = !message().value.trim();
+  if (lastWords) askForLastWords(Boolean(message().value.trim()));
   const text = SAYS_NOTHING_MORE.includes(stage) ? drafts.unsaid(messagePlace(), "text").trim() : "";
   if (!text || talk().querySelector(".kept")) return;
   const kept = document.getElementById("unsaid").content.cloneNode(true);
@@ -321,6 +331,7 @@ document.addEventListener("click", (event) => {
   }
   const away = event.target.closest("[data-throw-away]");
   if (away) throwAway(away);
+  if (event.target.closest("[data-unsaid]")) rateWithout();
   const button = event.target.closest("[data-view]");
   if (button) toggle(button.dataset.view);
   if (event.target.closest("[data-command=help]")) document.getElementById("help").showModal();
@@ -356,7 +367,7 @@ const write = (event) => {
 const openMenu = () => document.querySelector("details.pop[open]");
 const allMarked = (place, event) =>
   [...document.querySelectorAll(`${place} [data-codes]`)].filter(
-    (one) => !one.disabled && one.dataset.codes.split(" ").includes(event.code),
+    (one) => !one.disabled && !one.closest("[hidden]") && one.dataset.codes.split(" ").includes(event.code),
   );
 const marked = (place, event) => allMarked(place, event)[0];
 // Where several questions have the key: of the one in hand, else of the first that is open.
@@ -389,7 +400,7 @@ addEventListener("keydown", (event) => {
   if (event.target.closest(WRITES)) return event.code === "Escape" && document.getElementById("content").focus();
   if (event.repeat) return;
   const form = document.getElementById("judge");
-  const sends = event.key === "Enter" && isPlain(event) && form && !event.target.closest("button, a, summary");
+  const sends = event.key === "Enter" && isPlain(event) && form && !form.hidden && !event.target.closest("button, a, summary");
   const control = sends ? null : pressed(event);
   if (!sends && !control) return;
   event.preventDefault();

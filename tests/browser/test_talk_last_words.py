@@ -101,6 +101,46 @@ def test_a_session_whose_time_is_over_asks_nobody_for_more(
     is_at(page, "over")
 
 
+def test_a_session_is_rated_without_them(watched: Page, live_server: Any) -> None:
+    page = watched
+    opened(page, live_server)
+    page.keyboard.type(WORDS)
+    run_out(page)
+    expect(page.locator("#judge")).to_be_hidden()
+    page.keyboard.press("Tab")  # Send
+    page.keyboard.press("Tab")  # Rate without it
+    page.keyboard.press("Enter")
+    expect(page.locator("#say")).to_be_hidden()
+    assert violations(page) == []
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    is_at(page, "over")
+    expect(page.locator(".kept")).to_have_count(0)
+    assert Turn.objects.count() == 1
+
+
+def test_what_was_written_for_a_rating_is_time_spent_on_it(
+    watched: Page, live_server: Any
+) -> None:
+    """Through the end of the turns and through a reload."""
+    page = watched
+    opened(page, live_server)
+    for _ in range(8):
+        page.keyboard.type("w")
+        page.wait_for_timeout(250)
+    page.locator("#message").fill("")
+    page.reload()
+    expect(page.locator("#talk")).to_have_attribute("data-ready", "yes")
+    run_out(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    is_at(page, "over")
+    label = Label.objects.get()
+    assert label.active_ms is not None
+    assert label.active_ms > 1_500
+
+
 @pytest.mark.parametrize("parts", [RED_TEAM, CONVERSATION], ids=["session", "conversation"])
 def test_what_was_being_written_when_a_talk_was_ended_can_be_copied(
     watched: Page, live_server: Any, parts: Parts
@@ -129,9 +169,12 @@ def test_on_a_phone(phone: Page, live_server: Any) -> None:
     run_out(phone)
     expect(phone.locator("#last-words")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360
-    send = phone.locator("#say button")
-    box = send.bounding_box()
-    assert box is not None
-    assert min(box["width"], box["height"]) >= 44
-    send.tap()
+    bar = phone.locator(".judge").bounding_box()
+    assert bar is not None
+    assert bar["height"] < 320  # the talk can be read above it
+    for button in phone.locator("#say button").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44
+    phone.get_by_role("button", name="Send").tap()
     is_at(phone, "waiting")
