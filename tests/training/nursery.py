@@ -51,23 +51,34 @@ class Nursery:
             text=True,
         )
 
+    def start(self, folder: Path, attempt: int = 1) -> int:
+        """The process id of a job that begins."""
+        return int(self._ask("start", folder, attempt))
+
+    def has_ended(self, pid: int) -> bool:
+        return bool(self._ask("poll", pid))
+
+    def wait(self, pid: int) -> int:
+        """The exit status, below 0 for the signal that ended it."""
+        return int(self._ask("wait", pid))
+
     def run(self, folder: Path, attempt: int = 1) -> int:
         """The exit status of a job that is left alone."""
-        status = int(self._ask("wait", self._ask("start", folder, attempt)))
+        status = self.wait(self.start(folder, attempt))
         if status:
             sys.stderr.write((folder / f"log-{attempt}.txt").read_text()[-3000:])
         return status
 
     def killed_then_resumed(self, folder: Path, after_step: int) -> None:
         """SIGKILL as soon as a checkpoint beyond after_step is complete, then a second attempt."""
-        pid = self._ask("start", folder, 1)
+        pid = self.start(folder, 1)
         checkpoints = folder / "attempt-1" / "checkpoints"
         deadline = time.monotonic() + 100
-        while time.monotonic() < deadline and not self._ask("poll", pid):
+        while time.monotonic() < deadline and not self.has_ended(pid):
             names = [path.name for path in checkpoints.glob("step-*")]
             if any(int(name.removeprefix("step-")) > after_step for name in names):
-                os.kill(int(pid), signal.SIGKILL)
-                self._ask("wait", pid)
+                os.kill(pid, signal.SIGKILL)
+                self.wait(pid)
                 break
             time.sleep(0.005)
         assert self.run(folder, attempt=2) == 0
