@@ -16,10 +16,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from models_runtime.jobdir import BadInput, JobDir, Stopped, publish
-from models_runtime.phrases import phrase
+from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
-from training.best import Best, is_heldout
+from training.best import Best, is_heldout, require_heldout
 from training.configs import Optimisation, OwnLoop
 from training.configs.base import HELDOUT, SGD_MOMENTUM
 from training.panel import Panel, undisturbed
@@ -107,13 +106,7 @@ class Loop(Generic[E]):
         Raises Stopped, after a checkpoint, when the worker asks for an end; BadInput where the
         options ask for what the data or the metrics lack.
         """
-        if self.eval_every and not self.heldout:
-            raise BadInput(
-                phrase(
-                    "No held-out comparison is there to measure on: set eval_every to 0, or "
-                    "freeze labels of held-out prompts."
-                )
-            )
+        require_heldout(self.eval_every, self.heldout)
         self.adapters.begin(self.steps)
         torch.manual_seed(self.seed)
         ended = self._resume()

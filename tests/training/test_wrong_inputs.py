@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import load_reward_model, load_tokenizer, save_reward_model
+from models_runtime.loading import (
+    check_policy,
+    load_reward_model,
+    load_tokenizer,
+    save_reward_model,
+)
 from models_runtime.records import PreferenceRecord, Rated
 from tests.training import tiny
 from training.configs import METHODS, BadOption, parse
+from training.data import Encoder
 
 pytestmark = pytest.mark.training
 
@@ -179,3 +185,21 @@ def test_an_adapter_in_place_of_the_policy(
     adapter = tiny.make_policy(tmp_path / "adapter")
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "another"}')
     assert "adapter" in refused(tmp_path, method, {**given, "policy": adapter})
+
+
+def test_a_template_without_an_end_is_refused_when_a_policy_is_registered_and_rows_have_theirs(
+    tmp_path: Path,
+) -> None:
+    """(tests/models_runtime/test_loading_refuses.py has the other things that are refused there.)
+    What trains encodes an answer apart from the template, and ends it by itself."""
+    policy = tiny.make_policy(tmp_path / "policy")
+    tokenizer = load_tokenizer(policy)
+    tokenizer.chat_template = str(tokenizer.chat_template).replace("<eos>", "")
+    tokenizer.save_pretrained(policy)
+    with pytest.raises(
+        BadInput, match=r"writes no end token \(<eos>\)"
+    ):
+        check_policy(policy)
+    row = Encoder.of(policy, parse("sft", {})).encode(tiny.asked("say me"), "good")
+    assert row is not None
+    assert row.ids[-1] == tokenizer.eos_token_id
