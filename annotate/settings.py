@@ -235,6 +235,13 @@ JOBS_DIR = Path(env.str("CONCORD_JOBS", str(DATA_DIR / "jobs")))
 JOB_LEASE_SECONDS = env.int("CONCORD_JOB_LEASE", 60)
 # A running job whose child shows no progress for this long is ended and retried.
 JOB_STALL_SECONDS = env.int("CONCORD_JOB_STALL", 3600)
+# How training is spread over accelerators (training/launch_files), and over how many; 0: all.
+TRAINING_LAUNCH = env.str("CONCORD_LAUNCH", "")
+TRAINING_PROCESSES = env.int("CONCORD_LAUNCH_PROCESSES", 0)
+if TRAINING_LAUNCH not in ("", "ddp", "fsdp", "zero2", "zero3"):
+    raise ImproperlyConfigured(
+        f"CONCORD_LAUNCH is ddp, fsdp, zero2, zero3 or empty, not {TRAINING_LAUNCH}."
+    )
 # Models that are kept in memory at a time for live talks, in each `manage.py talk`.
 TALK_MODELS = env.int("CONCORD_TALK_MODELS", 2)
 # A live model that says nothing for so many seconds is given up.

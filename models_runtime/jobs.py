@@ -36,6 +36,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "sample": ("-m", "models_runtime.sample", "{dir}"),
     "row": ("manage.py", "run_row_job", "{id}"),
 }
+# What a training job runs where accelerators share its work (CONCORD_LAUNCH).
+LAUNCH = ("-m", "training.launch", "{dir}", "{how}", "{processes}")
 # config["call"] of a row job: a function of the jobdir.JobDir, like every other job entry.
 ROW_CALLS: dict[str, str] = {
     "simulate": "labeling.simulation.run",
@@ -300,7 +302,9 @@ def _take(job: Job, worker: str) -> Job | None:
 
 def _run(job: Job) -> str:
     words = {"dir": str(folder(job).resolve()), "id": str(job.pk)}
-    command = [sys.executable, *(part.format(**words) for part in KINDS[job.kind])]
+    parts = LAUNCH if job.kind == "train" and settings.TRAINING_LAUNCH else KINDS[job.kind]
+    words |= {"how": settings.TRAINING_LAUNCH, "processes": str(settings.TRAINING_PROCESSES)}
+    command = [sys.executable, *(part.format(**words) for part in parts)]
     return attempts.run(job, command, secrets=job.kind == "row")
 
 

@@ -29,10 +29,13 @@ Texts = tuple[list[Message], list[str]]  # what was said before, and the answers
 
 
 def look(task: Task) -> None:
-    """Keep for memory.json, and say in the log, what the run is estimated to need. Raises
+    """Nothing where several processes share the run: how its parts lie, accelerate decides. Else
+    keep for memory.json, and say in the log, what the run is estimated to need. Raises
     BadInput, with what to change, where it cannot fit even though the estimate be as wrong as was
     ever measured. What the formula does not know, and what is malformed, the run itself says.
     """
+    if task.job.ranks > 1:
+        return
     try:
         model = dimensions_in(task.job.input_path("policy"))
         load = load_of(task)

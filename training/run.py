@@ -13,9 +13,12 @@ Imports nothing of a web framework or a queue, so a failed run is repeated by ha
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
+
+import torch
 
 from models_runtime.jobdir import BadInput, JobDir, run_entry
 from models_runtime.loading import use_one_thread_when_asked
@@ -29,6 +32,8 @@ from training.task import Task
 def main(job: JobDir) -> None:
     """Run the job. Raises BadInput with one sentence for a configuration that cannot run."""
     use_one_thread_when_asked()
+    if job.ranks > 1 and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # or all would load onto the first
     spec = job.spec()
     runners = {"train": train, "evaluate": evaluate, "publish": publish, "reward": reward}
     if spec.get("kind") not in runners:

@@ -48,6 +48,7 @@ def test_commands_read_the_file_that_the_launcher_reads(tmp_path: Path) -> None:
     ("name", "value", "sentence"),
     [
         ("TRUSTED_PROXIES", "one", "is one, and it must be a whole number, zero or more."),
+        ("CONCORD_LAUNCH", "zero9", "is ddp, fsdp, zero2, zero3 or empty, not zero9."),
         ("CONN_MAX_AGE", "-1", "is -1, and it must be a whole number, zero or more."),
         (
             "DATABASE_URL",

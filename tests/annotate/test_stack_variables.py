@@ -6,7 +6,7 @@ import re
 
 from tests.annotate.launching import ROOT
 
-# Written by one part of Concord for another, or the system's own.
+# Written by one part of Concord for another, the system's own, or accelerate's.
 INTERNAL = {
     "CONCORD_ATTEMPT",
     "CONCORD_LEASE",
@@ -14,9 +14,12 @@ INTERNAL = {
     "CONCORD_STACK",
     "CONCORD_TOKEN",
     "DJANGO_SETTINGS_MODULE",
+    "LOCAL_RANK",
     "PATH",
     "PYTHONUNBUFFERED",
+    "RANK",
     "TOKENIZERS_PARALLELISM",
+    "WORLD_SIZE",
 }
 READ = re.compile(r"\b(?:env\.\w+|environ(?:\.\w+)?)[(\[]\s*\"([A-Z_]+)\"")
 READ_BY_SET_UP = re.compile(r"\$\{([A-Z_]+)")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import (
     PrinterCallback,
@@ -25,7 +26,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from models_runtime.jobdir import JobDir, Stopped, publish
+from models_runtime.jobdir import BadInput, JobDir, Stopped, publish
+from models_runtime.phrases import phrase
 from models_runtime.records import Progress
 from training.adapters import Adapters
 from training.configs import Optimisation
@@ -115,8 +117,13 @@ class OurTrainer(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         Trainer._save_checkpoint(self, model, trial)
-        aside = Path(self._get_output_dir(trial)) / f"checkpoint-{step}"
-        with publish(checkpoint_folder(self.job, step)) as folder:
+        self.accelerator.wait_for_everyone()  # of several processes each has written its part
+        if not self.job.rank:
+            self._publish_checkpoint(Path(self._get_output_dir(trial)) / f"checkpoint-{step}")
+        self.accelerator.wait_for_everyone()
+
+    def _publish_checkpoint(self, aside: Path) -> None:
+        with publish(checkpoint_folder(self.job, self.state.global_step)) as folder:
             for path in aside.iterdir():
                 os.replace(path, folder / path.name)
             self.looking.keep_in(folder)
@@ -184,9 +191,14 @@ class Relay(TrainerCallback):
         if state.global_step == state.max_steps or time.monotonic() - self._shown > 0.5:
             self.job.progress(Progress(state.global_step, state.max_steps, "steps"))
             self._shown = time.monotonic()
-        if self.job.stop_requested.is_set():
+        if self._is_to_stop():
             control.should_save = True
             control.should_training_stop = True
+
+    def _is_to_stop(self) -> bool:
+        """Of several processes all at the same step: one that went on would wait for ever."""
+        asked = self.job.stop_requested.is_set()
+        return asked if self.job.ranks == 1 else any(gather_object([asked]))
 
 
 def assert_first_loss(loss: float, least: float, most: float) -> None:
@@ -202,11 +214,13 @@ def assert_first_loss(loss: float, least: float, most: float) -> None:
 
 def fit(trainer: Any, task: Task) -> dict[str, float]:
     """Train from the newest complete checkpoint to the end; the last step's metrics."""
+    _refuse_what_needs_one_process(trainer, task)
     trainer.job, trainer.config, trainer.adapters = task.job, task.config, task.adapters
     trainer.looking = Looking(task, trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
-    trainer.add_callback(PanelAtCheckpoints(trainer, Panel(task)))
+    if task.job.ranks == 1:  # several would each have to sample, with a piece of the weights
+        trainer.add_callback(PanelAtCheckpoints(trainer, Panel(task)))
     trainer.add_callback(_Adapting(task.adapters))
     found = task.job.newest_checkpoint()
     if found:
@@ -215,14 +229,45 @@ def fit(trainer: Any, task: Task) -> dict[str, float]:
     if trainer.state.global_step < trainer.state.max_steps and not trainer.looking.best.gave_up:
         raise Stopped
     trainer.looking.take_best()
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        task.gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     last = [row for row in trainer.state.log_history if "loss" in row]
     return {name: value for name, value in last[-1].items() if name != "step"} if last else {}
+
+
+def _refuse_what_needs_one_process(trainer: Any, task: Task) -> None:
+    """Raise BadInput, of several processes, for options whose weights one must have whole."""
+    looks = getattr(task.config, "best_metric", "") or getattr(task.config, "eval_every", 0)
+    in_pieces = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    if task.job.ranks > 1 and (looks or (in_pieces and task.adapters.tuners)):
+        raise BadInput(
+            phrase(
+                "Where several processes train together (CONCORD_LAUNCH), best_metric stays empty "
+                "and eval_every 0, and an adapter goes with ddp alone."
+            )
+        )
+
+
+def batch_of_each(config: Optimisation, ranks: int) -> tuple[int, int]:
+    """(examples a step, examples a forward pass) of each of several processes. Raises BadInput."""
+    micro = config.micro_batch_size or config.batch_size // ranks
+    if not micro or config.batch_size % (micro * ranks):
+        raise BadInput(
+            phrase(
+                "The option batch_size (%(batch)s) must be a multiple of %(least)s: %(ranks)s "
+                "processes train together, on micro_batch_size examples each at a time.",
+                batch=config.batch_size,
+                least=max(1, micro) * ranks,
+                ranks=ranks,
+            )
+        )
+    return config.batch_size // ranks, micro
 
 
 def arguments(task: Task) -> dict[str, Any]:
     """Our options under TrainingArguments' names."""
     config: Optimisation = task.config
-    micro = config.micro_batch_size or config.batch_size
+    each, micro = batch_of_each(config, task.job.ranks)
     cpu = not torch.cuda.is_available()
     return {
         "output_dir": str(task.job.folder / ".trainer"),
@@ -231,7 +276,7 @@ def arguments(task: Task) -> dict[str, Any]:
         "num_train_epochs": config.epochs,
         "per_device_train_batch_size": micro,
         "per_device_eval_batch_size": micro,
-        "gradient_accumulation_steps": config.batch_size // micro,
+        "gradient_accumulation_steps": each // micro,
         "weight_decay": config.weight_decay,
         "max_grad_norm": config.max_grad_norm,
         "save_strategy": "steps",
@@ -246,4 +291,5 @@ def arguments(task: Task) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": not cpu,
+        "ddp_find_unused_parameters": False,
     }
