@@ -70,6 +70,7 @@ def start(
     config = parse_recipe(recipe, {**defaults(iteration, recipe), **(options or {})})
     _refuse_late(iteration)
     scorers.scorers_of(iteration, recipe, config)
+    scorers.relay_of(iteration, config)
     samplers = _sampled(iteration, iteration.policy, config)
     _refuse_other_tokens(iteration.policy, [one for one, _ in samplers])
     with transaction.atomic():
@@ -249,7 +250,11 @@ def _reward(graph: PairGraph, row: PairRound, config: MadePairs) -> None:
             return
         job = jobs.submit(
             project=_project(graph), kind="reward",
-            config={"recipe": graph.recipe, "options": graph.options},
+            config={
+                "recipe": graph.recipe,
+                "options": graph.options,
+                **scorers.relay_of(iteration, config),
+            },
             inputs=inputs, seed=_seed(graph, row.number), actor=graph.created_by,
         )  # fmt: skip
         PairRound.objects.filter(pk=row.pk).update(rewarding=job)

@@ -149,6 +149,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
         ("alchemy", {}, "no recipe named 'alchemy'"),
         ("online_dpo", {}, "needs a reward model, and none is trained yet"),
         ("online_dpo", {"k": 1}, "must lie between 2 and 1024"),
+        ("online_dpo", {"reward": "judge", "judge": "wise"}, "no endpoint named 'wise'"),
         ("contrast", {}, "the same checkpoint under the same prompt"),
         ("contrast", {"weak": "nobody"}, "no policy named 'nobody'"),
         ("contrast", {"weak": gone.name}, "whose files are there"),

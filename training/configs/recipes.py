@@ -14,6 +14,7 @@ from models_runtime.phrases import phrase
 from training.configs.base import WARMUP, BadOption, build, option, refuse_known_adapter
 from training.configs.preferences import DPOConfig
 from training.configs.registry import parse
+from training.configs.rewarded import Rewarded
 
 TRAINS_BY = "dpo"  # the method of every round
 
@@ -31,9 +32,9 @@ class MadePairs(DPOConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnlineDPOConfig(MadePairs):
+class OnlineDPOConfig(Rewarded, MadePairs):
     """Online iterative DPO: the best of the policy's own samples over the worst. Defaults: Dong et
-    al. (2024); k 2 at temperature .9 is online DPO as Guo et al. (2024) have it."""
+    al. (2024); k 2 at temperature .9 with a judge is online DPO as Guo et al. (2024) have it."""
 
     learning_rate: float = option(5e-7, "Highest learning rate.", low=0.0, high=1.0)
     epochs: int = option(2, "Passes over the data.", low=1, high=100)
@@ -49,12 +50,10 @@ class OnlineDPOConfig(MadePairs):
     reward: str = option(
         "model",
         phrase(
-            "What chooses: the reward model, or a safety model beside it (piecewise, as Llama 2)."
+            "What chooses: the reward model, a safety model beside it (piecewise, as Llama 2), or "
+            "a judge behind an endpoint."
         ),
-        choices=("model", "piecewise"),
-    )
-    safety_model: str = option(
-        "", "Name of the registered reward model that judges safety, for the reward piecewise."
+        choices=("model", "piecewise", "judge"),
     )
     least_gap: float = option(
         0.0,
