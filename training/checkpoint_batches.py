@@ -20,10 +20,9 @@ from django.db import IntegrityError, transaction
 from labeling import comparisons, tagged_batches
 from labeling.iterations import plan_of
 from labeling.models import Iteration, SamplingBatch, User
-from models_runtime import audit, jobs, phrases, registry, resumable
+from models_runtime import audit, jobs, registry, resumable
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
-from models_runtime.sentences import without_paths
 from training import configs, runs
 from training.configs import CheckpointsConfig
 from training.configs.checkpoints import EACH_OTHER
@@ -82,9 +81,8 @@ def step(row: CheckpointBatch) -> None:
     """Take the next step of one batch. What cannot be done any more is said on its row."""
     try:
         _step(row)
-    except ValueError as error:
-        sentence = without_paths(phrases.of(error))
-        CheckpointBatch.objects.filter(pk=row.pk).update(error=sentence)
+    except (ValueError, OSError) as error:
+        CheckpointBatch.objects.filter(pk=row.pk).update(error=runs.told(error))
 
 
 def _step(row: CheckpointBatch) -> None:
@@ -207,6 +205,15 @@ def _refuse_steps(steps: Sequence[int], config: CheckpointsConfig) -> None:
 
 
 def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
+    sets = iteration.campaign.prompt_sets.order_by("pk")
+    if config.prompt_set and not sets.filter(pk=config.prompt_set).exists():
+        raise ValueError(
+            phrase(
+                "The campaign has no prompt set %(number)s; it has %(known)s.",
+                number=str(config.prompt_set),
+                known=", ".join(f"{one.pk} ({one.name})" for one in sets) or "–",
+            )
+        )
     return runs.prompts_input(iteration, limit=config.prompts, prompt_set=config.prompt_set)
 
 

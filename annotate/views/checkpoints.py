@@ -27,7 +27,7 @@ def rate_checkpoints(request: SignedInRequest, pk: int) -> HttpResponse:
     run = TrainingRun.objects.filter(job=job).select_related("campaign", "iteration").first()
     if run is None or run.role not in checkpoint_batches.OF_A_POLICY:
         raise Http404
-    form = CheckpointsForm(resumable.steps(job), request.POST or None)
+    form = CheckpointsForm(run.campaign, resumable.steps(job), request.POST or None)
     if request.method == "POST" and form.is_valid() and _asked(request, run, form):
         return redirect("job", pk=pk)
     context = {"job": job, "run": run, "form": form}

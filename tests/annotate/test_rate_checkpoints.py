@@ -8,13 +8,22 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
-from labeling.models import Iteration, Snapshot
+from labeling.models import Iteration, SamplingBatch, Snapshot
 from models_runtime import jobs
 from models_runtime.jobdir import publish
 from models_runtime.models import Job
-from tests.factories import Cast, IterationFactory, PromptFactory
+from tests.factories import (
+    Cast,
+    ComparisonFactory,
+    IterationFactory,
+    PromptFactory,
+    open_comparisons,
+)
+from tests.rating import answer
 from training import runs
 from training.models import CheckpointBatch, TrainingRun
 
@@ -80,6 +89,31 @@ def test_by_command(run: TrainingRun) -> None:
         rate(run, "--step", "7")
     with pytest.raises(CommandError, match="must be a whole number"):
         rate(run, "--step", "50", "--set", "comparisons=many")
+
+
+def test_its_answers_and_labels_carry_its_tags_in_every_list(
+    client: Client, cast: Cast, run: TrainingRun
+) -> None:
+    rate(run, "--step", "50")
+    job = Job.objects.create(project=cast.project, kind="sample")
+    batch = SamplingBatch.objects.create(
+        campaign=cast.campaign, job=job, samplers=[], tags=["early"], ingested_at=timezone.now()
+    )
+    CheckpointBatch.objects.update(batch=batch, opened=1)
+    comparison = ComparisonFactory(campaign=cast.campaign, batch=batch)
+    comparison.completions.update(batch=batch, sample_index=F("pk"))
+    answer(cast.rater, cast.campaign, "0:better")
+    own = open_comparisons(cast.campaign, 1)[0]
+    Iteration.objects.exclude(pk=run.iteration_id).update(number=7)
+    answer(cast.other_rater, cast.campaign, "0:better")
+    client.force_login(cast.researcher)
+    assert own.batch is None
+    assert run.iteration is not None
+    for rows, chips in (("labels", 1), ("samples", 2)):
+        page = client.get(f"/campaigns/helpful/{run.iteration.number}/rows/{rows}/")
+        assert page.content.decode().count('<span class="chip">early</span>') == chips
+    others = client.get("/campaigns/helpful/7/rows/labels/").content.decode()
+    assert "early" not in others
 
 
 def test_what_is_no_policys_run_has_no_such_page(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from annotate import evidence
 from labeling import human_wins, leases, snapshots
 from labeling.models import Comparison, Iteration, Label, SamplingBatch, Snapshot
 from models_runtime import artifacts, jobs, resumable
@@ -82,6 +83,7 @@ def test_a_run_under_way_is_rated_and_ends_as_if_nobody_had_asked(
     assert made.name == f"helpful-run-{run.pk}-step-{step}"
     assert (made.facts["step"], made.parent) == (step, iteration.policy)
     assert store.weights_of(run.job)["model.safetensors"] != made.manifest["model.safetensors"]
+    assert [link["run"] for link in evidence.ancestry(made)] == [run, None]
     assert row.batch is not None
     assert row.batch.tags == ["early", f"{run.pk}/step-{step}"]
     for one in Comparison.objects.all():
@@ -159,7 +161,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
         ([], {}, "Choose 1 to 8 checkpoints, not 0."),
         ([1], {"against": "each other"}, "Choose 2 to 8 checkpoints, not 1."),
         ([7], {"tag": " "}, "needs a tag"),
-        ([7], {"prompt_set": 99}, "has no prompts"),
+        ([7], {"prompt_set": 99}, "has no prompt set 99; it has"),
         ([7], {"colour": "red"}, "has no option named 'colour'"),
     ):
         with pytest.raises(ValueError, match=words):
