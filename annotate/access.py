@@ -27,6 +27,7 @@ from labeling.models import (
     Snapshot,
     User,
 )
+from labeling.standing import Standing
 from models_runtime.models import Checkpoint, Job, Project
 from training.models import PairGraph
 
@@ -89,18 +90,27 @@ def campaign_for_rater(user: User, slug: str) -> Campaign:
     return get_object_or_404(campaigns_for_rater(user), slug=slug)
 
 
-def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
-    """One's own card, in a project where one still rates. A talk's pair is no card."""
+def _own_cards(public_id: UUID, user: int) -> QuerySet[Assignment]:
     rows = Assignment.objects.select_related(
         "comparison", "campaign__question", "campaign__guideline"
     ).defer("campaign__guideline__markdown")
-    assignment = get_object_or_404(
-        rows,
+    return rows.filter(
         public_id=public_id,
         rater=user,
         campaign__project__memberships__user=user,
         campaign__project__memberships__role="rater",
     )
+
+
+_OWN_CARDS = Standing(_own_cards, public_id=UUID, user=int)
+
+
+def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
+    """One's own card, in a project where one still rates. A talk's pair is no card."""
+    found = _OWN_CARDS.rows(public_id=public_id, user=user.pk)
+    if not found:
+        raise Http404
+    assignment = found[0]
     campaign, comparison = assignment.campaign, assignment.comparison
     # Looked at here: every answer passes, and in SQL these cost it a tenth more to write.
     if comparison.conversation_id or not campaign.question_id or campaign.state == "draft":

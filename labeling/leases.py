@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -28,6 +29,7 @@ from labeling.models import (
 )
 from labeling.questions import live
 from labeling.seats import Work
+from labeling.standing import Standing
 from models_runtime import states
 from models_runtime.phrases import phrase
 
@@ -216,16 +218,23 @@ def _held(
 ) -> list[Assignment]:
     """What this rater holds, the oldest first; then what they let expire and others left, first
     what the browser keeps. Of what expired only the newest are looked at."""
+    newest = _NEWEST.rows(rater=rater.pk, campaign=campaign.pk)
+    known = all(card.state == "leased" and card.public_id in have for card in newest)
+    if newest and not (known and len(newest) < MOST):
+        newest = _that_are_open(newest, rater, limits)
+    return sorted(newest, key=lambda card: (card.public_id not in have, card.pk))
+
+
+def _newest(rater: int, campaign: int) -> QuerySet[Assignment]:
     rows = Assignment.objects.filter(
         rater=rater,
         campaign=campaign,
         state__lte="leased",  # "expired" too, and as a range the index gives them in order
     ).only("public_id", "state", "comparison_id")
-    newest = list(rows.order_by("-state", "-id")[: MOST + LOOK_BACK])
-    known = all(card.state == "leased" and card.public_id in have for card in newest)
-    if newest and not (known and len(newest) < MOST):
-        newest = _that_are_open(newest, rater, limits)
-    return sorted(newest, key=lambda card: (card.public_id not in have, card.pk))
+    return rows.order_by("-state", "-id")[: MOST + LOOK_BACK]
+
+
+_NEWEST = Standing(_newest, rater=int, campaign=int)
 
 
 def _that_are_open(
@@ -283,7 +292,7 @@ def _lease(
     comparison_id: int, alone: bool, rater: User, campaign: Campaign, now: datetime
 ) -> Assignment:
     """A card of a comparison whose slot was just taken, with all that is shown of it."""
-    items = list(_items(comparison_id, alone))
+    items = _ITEMS[alone].rows(comparison_id=comparison_id)
     comparison = items[0].comparison if items else _without_items(comparison_id)
     comparison.campaign = campaign
     completions = {item.completion_id: item.completion for item in items}
@@ -334,6 +343,12 @@ def _items(comparison_id: int, alone: bool) -> QuerySet[ComparisonCompletion, An
         condition=Q(comparison__assignments__state__in=("leased", "submitted")),
     )
     return rows.annotate(others=others, other=F("others__id"), order=F("others__order"))
+
+
+# By whether a card's comparison is nobody else's.
+_ITEMS: dict[bool, Standing[Any]] = {
+    alone: Standing(partial(_items, alone=alone), comparison_id=int) for alone in (True, False)
+}
 
 
 def _without_items(comparison_id: int) -> Comparison:
