@@ -45,6 +45,10 @@ KNOWN = frozenset(
 )
 
 
+# Made once: a file has a hundred thousand rows.
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 class BadRow(ValueError):
     """What is wrong with a row, as one sentence."""
 
@@ -54,6 +58,7 @@ class PromptRow:
     """One prompt as the Prompt table keeps it. ``split_given``: the file said so itself."""
 
     messages: list[Message]
+    sha256: str  # of the messages: equal conversations, equal identity
     item: str
     split: str
     follow_ups: list[str] = field(default_factory=list)
@@ -64,15 +69,10 @@ class PromptRow:
     author: str = ""
     split_given: bool = False
 
-    @property
-    def sha256(self) -> str:
-        return messages_sha256(self.messages)
-
 
 def messages_sha256(messages: list[Message]) -> str:
     """Hex sha256 of a conversation: equal conversations, equal identity."""
-    text = json.dumps(messages, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(messages).encode()).hexdigest()
 
 
 def split_of(item: str) -> str:
@@ -104,9 +104,11 @@ def _prompt(
     messages: list[Message], follow_ups: list[str], item: str, split: str, facts: dict[str, Any]
 ) -> PromptRow:
     _check_conversation(messages, follow_ups)
-    item = item or messages_sha256(messages)
+    digest = messages_sha256(messages)
+    item = item or digest
     return PromptRow(
         messages=messages,
+        sha256=digest,
         item=item,
         split=split or split_of(item),
         split_given=bool(split),
@@ -227,6 +229,8 @@ def _given_split(value: Any) -> str:
 
 def _tags(raw: dict[str, Any]) -> list[str]:
     value = raw.get("tags")
+    if value is None and raw.get("label") is None:
+        return []
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     tags = _texts(value, "tags") if value else []
@@ -245,6 +249,8 @@ def _texts(value: Any, name: str) -> list[str]:
 
 def _short_text(raw: dict[str, Any], name: str) -> str:
     value = raw.get(name)
+    if value is None:
+        return ""
     if name == "id" and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     text = _optional({name: value}, name).strip()
@@ -268,12 +274,18 @@ def checked_text(value: Any, name: str, *, blank: bool = False) -> str:
         raise BadRow(phrase("%(name)s must be text.", name=name))
     if "\0" in value:
         raise BadRow(phrase("%(name)s holds a NUL character.", name=name))
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not value.isascii() and not _is_unicode(value):
         raise BadRow(
             phrase("%(name)s holds half of a surrogate pair, which is no character.", name=name)
-        ) from None
+        )
     if not blank and not value.strip():
         raise BadRow(phrase("%(name)s is empty.", name=name))
     return value
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -235,15 +236,14 @@ def test_a_dry_run_counts_and_writes_nothing(campaign, tmp_path):
 def test_an_import_that_dies_half_way_leaves_nothing(campaign, tmp_path, monkeypatch):
     path = written(tmp_path, *[{"prompt": f"{i}"} for i in range(12)])
     monkeypatch.setattr(prompts, "CHUNK", 5)
-    real = prompts._rows
+    real = prompts._insert
 
-    def torn(path, name):
-        for line, found, keys in real(path, name):
-            if line == 8 and ImportBatch.objects.exists():
-                raise OSError("the disk went away")
-            yield line, found, keys
+    def torn(prompt_set, values, batch):
+        real(prompt_set, islice(values, 8), batch)
+        assert Prompt.objects.count() == 8
+        raise OSError("the disk went away")
 
-    monkeypatch.setattr(prompts, "_rows", torn)
+    monkeypatch.setattr(prompts, "_insert", torn)
     with pytest.raises(OSError, match="went away"):
         import_prompts(campaign=campaign, path=path)
     assert not Prompt.objects.exists()
