@@ -3,14 +3,16 @@ between marks, nothing but names, figures and what people wrote stands outside o
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from labeling import care, conversations, presets
+from labeling import care, conversations, pay, presets
 from labeling.care import Care
 from labeling.models import Campaign, Conversation, PromptSet, QuestionVersion, User
+from labeling.pay import Counters
 from models_runtime.models import Checkpoint, Job, Project
 from tests import pseudo_language, talks
 from tests.browser import scenes
@@ -29,8 +31,8 @@ NAMES = [
     # What a training writes down, and files to take away.
     "loss", "kl", "rewards/margins", "rewards/accuracies", "learning_rate",
     "labels.jsonl", "preferences.jsonl", "manifest.json",
-    # A lead's own words: the warning, the tags of a session.
-    "Violence.", "role play", "flattery",
+    # A lead's own words: the warning, the tags of a session; what raters are paid in.
+    "Violence.", "role play", "flattery", "EUR",
 ]  # fmt: skip
 
 
@@ -79,6 +81,14 @@ def test_a_rater_who_is_warned(db: Any) -> None:
     assert said_by(cast.rater, "/rate/helpful/", "/rate/helpful/care/") == []
     care.consent(rater=cast.rater, campaign=cast.campaign)
     assert said_by(cast.rater, "/rate/helpful/", "/rate/helpful/care/") == []
+
+
+def test_a_rater_who_sees_their_time_and_pay(db: Any) -> None:
+    cast = scenes.rating_scene(2)
+    for per in ("label", "hour"):
+        pay.settle(campaign=cast.campaign, counters=Counters(True, per, Decimal(18), "EUR"))
+        assert said_by(cast.rater, "/rate/", "/rate/helpful/") == []
+        assert said_by(cast.lead, "/campaigns/helpful/", "/campaigns/helpful/pay/") == []
 
 
 TALKS = {"hh": talks.CONVERSATION, "arena": talks.ARENA, "red_team": talks.RED_TEAM}

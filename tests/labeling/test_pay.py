@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from labeling import labels, leases, pay, seats, turns
 from labeling.labels import InvalidAnswer
-from labeling.models import Label, User
+from labeling.models import Label, Seat, User
 from labeling.pay import Counters
 from labeling.seats import Work
 from models_runtime.models import AuditEvent
@@ -165,6 +167,18 @@ def test_pay_that_cannot_be_is_refused(cast: Cast, counters: Counters, said: str
     with pytest.raises(ValueError, match=said):
         pay.settle(campaign=cast.campaign, counters=counters)
     assert pay.of(cast.campaign) == Counters()
+
+
+def test_what_was_answered_before_seats_kept_time_is_counted_once(cast: Cast) -> None:
+    """What the migration fills in is what would have been kept."""
+    open_comparisons(cast.campaign, 3)
+    for active_ms in (20_000, 40_000, 50_000):
+        answer(cast.rater, cast, active_ms)
+    labels.undo(rater=cast.rater, campaign=cast.campaign)
+    kept = work(cast)
+    Seat.objects.update(active_ms=0)
+    import_module("labeling.migrations.0015_time_and_pay").fill(apps, None)
+    assert work(cast) == kept == Work(2, 60_000)
 
 
 def test_settling_is_in_the_log_once(cast: Cast) -> None:
