@@ -9,7 +9,12 @@ from annotate.bench.place import Place
 from annotate.bench.results import Measured
 from annotate.demo import POLICY_FOLDER
 
-PROGRAMS = {"sampler": "models_runtime.bench_sampling", "reward_model": "training.bench_reward"}
+PROGRAMS = {
+    "sampler": "models_runtime.bench_sampling",
+    "reward_model": "training.bench_reward",
+    "overhead": "training.bench_overhead",
+    "accelerator": "training.bench_accelerator",
+}
 
 
 def measure(place: Place, program: str) -> Iterator[Measured]:
