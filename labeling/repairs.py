@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from labeling import questions, suggested_answers
@@ -19,7 +19,7 @@ from labeling.models import Assignment, Campaign, Comparison, Label, QuestionVer
 from models_runtime.phrases import together
 
 CHUNK = 500
-COUNTED = 2_000  # reviewed cards whose parts are counted: the newest
+COUNTED = 1_000  # reviewed cards whose parts are counted: the newest
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,14 @@ def verdicts(label: Label, texts: Iterable[RaterText]) -> dict[str, bool | None]
 
 
 def tally(campaign: Campaign) -> Tally:
-    """Some 0.1 ms a card."""
+    """Reads no more of a label than its answer and its texts: every look at the campaign's page
+    pays for it."""
     cards = untouched = 0
     confirmed, changed = Counter[str](), Counter[str]()
-    for label in whole(reviewed(campaign).order_by("-pk"))[:COUNTED]:
+    texts = RaterText.objects.only("label_id", "part", "text", "erased_at")
+    labels = reviewed(campaign).select_related("comparison").order_by("-pk")
+    labels = labels.only("answer", "comparison__suggestion")
+    for label in labels.prefetch_related(Prefetch("texts", texts))[:COUNTED]:
         found = verdicts(label, label.texts.all())
         cards += 1
         untouched += not any(found.values())

@@ -136,6 +136,15 @@ def filled_in_with_points(cast: Cast, points: str) -> dict[str, dict[str, str]]:
     }
 
 
+def test_the_tally_costs_two_queries_whatever_it_counts(
+    cast: Cast, django_assert_num_queries: Any
+) -> None:
+    for points in ("5", "1", "5"):
+        answered(claimed(cast), filled_in_with_points(cast, points))
+    with django_assert_num_queries(2):
+        assert repairs.tally(cast.campaign).cards == 3
+
+
 def test_a_card_whose_own_answer_was_taken_back_shows_that_one(cast: Cast) -> None:
     card = claimed(cast)
     answered(card, filled_in_with_points(cast, "1"))
