@@ -5,7 +5,7 @@ Its memory grows with the labels' numbers, some tens of bytes each, and never wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from labeling import quality, snapshots
 from labeling.judgements import SOURCES
 from labeling.measures import Said
 from labeling.models import Campaign, ComparisonCompletion, Label, User
+from labeling.questions import Parts
 from models_runtime import jobs
 from models_runtime.jobdir import BadInput, JobDir
 from models_runtime.models import Job
@@ -38,26 +39,36 @@ def run(job: JobDir) -> None:
     job.finish(found)
 
 
-def reports(campaign: Campaign, told: Any = lambda done: None) -> dict[str, Any]:
+def reports(campaign: Campaign, told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     """quality.report of each kind of rater that has labelled, by its name."""
-    parts = campaign.question.parts if campaign.question else {}
     lengths = dict(_lengths(campaign))
     done = 0
     found: dict[str, Any] = {}
 
-    def rows(source: str) -> Iterator[Said]:
+    def counted(rows: Iterator[Said]) -> Iterator[Said]:
         nonlocal done
-        for said in _said(campaign, source):
+        for said in rows:
             yield said
             done += 1
             if done % CHUNK == 0:
                 told(done)
 
     for source in SOURCES:
-        one = quality.report(rows(source), parts, lengths)
+        one = quality.report(counted(_said(campaign, source)), _parts(campaign), lengths)
         if one["labels"]:
             found[source] = one
     return found
+
+
+def report(campaign: Campaign, source: str, only: int | None = None) -> dict[str, Any]:
+    """quality.report of one kind of rater, of all iterations or of the one numbered ``only``."""
+    return quality.report(
+        _said(campaign, source, only), _parts(campaign), dict(_lengths(campaign))
+    )
+
+
+def _parts(campaign: Campaign) -> Parts:
+    return campaign.question.parts if campaign.question else {}
 
 
 def start(campaign: Campaign, actor: User) -> Job | None:
@@ -94,9 +105,11 @@ def _tell(job: JobDir, done: int) -> None:
     job.progress(Progress(done, 0, "labels"))
 
 
-def _said(campaign: Campaign, source: str) -> Iterator[Said]:
+def _said(campaign: Campaign, source: str, only: int | None = None) -> Iterator[Said]:
     """Labels in force of one kind of rater, hidden repeats left out."""
+    scope = {} if only is None else {"comparison__iteration__number": only}
     rows = Label.objects.filter(
+        **scope,
         comparison__campaign=campaign,
         kind="answer",
         superseded_by=None,

@@ -10,14 +10,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import snapshots
+from labeling import quality_job, snapshots
 from labeling.agreement import Agreement, Interval, agreement
 from labeling.judgements import SOURCES
 from labeling.models import Campaign
 
 
 class Command(BaseCommand):
-    help = "Percent agreement between raters on comparisons that two or more of them judged."
+    help = (
+        "Agreement between raters on what two or more of them judged: in percent, and beyond "
+        "chance, for everything that the question asks; with --json also rater by rater."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("campaign", metavar="CAMPAIGN", help="the campaign's slug")
@@ -38,11 +41,14 @@ class Command(BaseCommand):
             raise CommandError(f"{campaign} has no iteration {number}.")
         with snapshots.consistent_read():
             found = agreement(snapshots.judged(row, only=iteration), source)
+            report = quality_job.report(row, source, iteration)
         if as_json:
             data = {"campaign": campaign, "source": source, **_finite(asdict(found))}
-            self.stdout.write(json.dumps(data, indent=2))
+            self.stdout.write(json.dumps({**data, "quality": report}, indent=2))
         else:
             self._tell(row, source, found)
+            for measure in report["measures"]:
+                self._tell_measure(measure)
 
     def _tell(self, campaign: Campaign, source: str, found: Agreement) -> None:
         whose = {"person": "people", "program": "programs", "simulated": "simulated raters"}
@@ -59,6 +65,16 @@ class Command(BaseCommand):
         self.stdout.write(f"same preference, ties left out               {_shown(found.directed)}")
         for strength, interval in found.by_strength.items():
             self.stdout.write(f"    rated {strength:<14} {_shown(interval)}")
+
+    def _tell_measure(self, measure: dict[str, Any]) -> None:
+        name = " ".join(filter(None, (measure["part"], measure["name"])))
+        said = f"{measure['judgements']} judgements on {measure['items']} items"
+        self.stdout.write(f"{name}: {said}, {measure['twice']} of them by two or more")
+        for figure, one in measure["figures"].items():
+            shown = one["undefined"] or f"{one['value']:.3f}"
+            if one["low"] is not None:
+                shown += f" ({one['low']:.3f} to {one['high']:.3f})"
+            self.stdout.write(f"    {figure:<16} {shown}")
 
 
 def _shown(interval: Interval) -> str:
