@@ -63,7 +63,8 @@ def estimate(
     times = np.random.default_rng(seed).multinomial(n, many / n, size=draws)
     found = coefficient.value(times.astype(float) @ each)
     found = found[np.isfinite(found)]
-    if len(found) < draws / 2:  # most draws lost all that disagreed: they say nothing
+    # Most draws lost all that disagreed, or there was nothing to lose: they say nothing.
+    if len(found) < draws / 2 or np.ptp(found) == 0:
         return Estimate(value, n=n)
     low, high = np.quantile(found, (0.025, 0.975))
     return Estimate(value, float(low), float(high), n)

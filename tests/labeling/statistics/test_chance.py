@@ -181,6 +181,12 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.9 <= hits / 200 <= 0.985
 
 
+def test_where_every_draw_is_alike_there_is_no_interval():
+    """Perfect agreement on five items is no proof of perfect raters."""
+    found = estimate(PercentAgreement(), np.array([[2, 0], [0, 2], [2, 0], [0, 2], [2, 0]]))
+    assert (found.value, found.low, found.high) == (1, None, None)
+
+
 def test_values_are_numbered_as_they_come():
     codes, values = codes_of("babc")
     assert (codes.tolist(), values) == ([0, 1, 0, 2], ["b", "a", "c"])
