@@ -29,6 +29,17 @@ def test_the_last_step_needs_no_word() -> None:
     assert outcomes.of({}) == []
 
 
+def test_what_a_judge_was_asked_is_said() -> None:
+    told = {"answers": 1200, "without_verdict": 0, "calls": 1203}
+    assert outcomes.of({"judge": told}) == [
+        "The judge gave all of 1,200 answers a number, in 1,203 requests."
+    ]
+    assert outcomes.of({"judge": {**told, "without_verdict": 30}}) == [
+        "The judge gave 1,170 of 1,200 answers a number, in 1,203 requests; the others count as "
+        "the middle of its scale."
+    ]
+
+
 def test_what_was_published_and_when_the_run_ended_are_said() -> None:
     published = "Published is step 1,200 of 6,000: the best eval_loss, 0.4123."
     assert outcomes.of({"best": BEST}) == [published]
