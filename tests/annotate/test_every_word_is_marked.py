@@ -27,7 +27,7 @@ NAMES = [
     "lora", "adalora", "README.md",
     # The losses of DPO.
     "sigmoid", "cdpo", "robust", "ipo", "hinge", "exo_pair", "nca_pair", "bco_pair", "sppo_hard",
-    "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft",
+    "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft", "bleu",
     # What a training writes down, and files to take away.
     "loss", "kl", "rewards/margins", "rewards/accuracies", "learning_rate",
     "labels.jsonl", "preferences.jsonl", "manifest.json",
@@ -130,7 +130,9 @@ def test_the_researcher(db: Any) -> None:
     own += [f"/campaigns/helpful/3/recipes/{recipe}/" for recipe in RECIPES]
     told = {"weak_prompt": "Violence."}
     graph = pair_graphs.start(iteration=iteration, recipe="contrast", options=told)
-    own += [f"/graphs/{graph.pk}/", f"/jobs/{iteration.runs.get(role='policy').job_id}/rate/"]
+    run = iteration.runs.filter(role="policy").first()
+    assert run
+    own += [f"/graphs/{graph.pk}/", f"/jobs/{run.job_id}/rate/"]
     assert said_by(cast.researcher, *own) == []
 
 
