@@ -196,9 +196,7 @@ def test_a_template_without_an_end_is_refused_when_a_policy_is_registered_and_ro
     tokenizer = load_tokenizer(policy)
     tokenizer.chat_template = str(tokenizer.chat_template).replace("<eos>", "")
     tokenizer.save_pretrained(policy)
-    with pytest.raises(
-        BadInput, match=r"writes no end token \(<eos>\)"
-    ):
+    with pytest.raises(BadInput, match=r"writes no end token \(<eos>\)"):
         check_policy(policy)
     row = Encoder.of(policy, parse("sft", {})).encode(tiny.asked("say me"), "good")
     assert row is not None
