@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.questions import Parts
+from labeling.questions import Parts, pairwise
 from labeling.questions.rating import DEFAULT_SCALE, SCALES
 from labeling.statistics.estimates import Codes
 from models_runtime.records import STRENGTHS
@@ -24,6 +24,7 @@ STEPS = len(STRENGTHS)
 # From "the other, significantly" over a tie to "the one, significantly".
 STRENGTH_CODES = 2 * STEPS + 1
 TIE = STEPS
+RANKED = (TIE - 1, TIE, TIE + 1)  # a ranking orders or ties, and states no strength
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,29 @@ class Said:
     order: Sequence[int]
     active_ms: int | None
     created_at: datetime
+    turned: bool = False  # the question asked for the worse one
 
 
 @dataclass
 class Measure:
-    """``items``, ``raters``, ``codes`` and ``prompts`` have an entry a judgement. ``values`` are
-    what the categories stand for. ``paired``: an item is two completions, and the categories run
-    from the one to the other."""
+    """``items``, ``cards``, ``raters``, ``codes``, ``prompts`` and ``days`` have an entry a
+    judgement. ``values`` are what the categories stand for, ``offered`` those that could be
+    answered. ``paired``: an item is two completions, and the categories run from the one to the
+    other."""
 
     part: str
     name: str  # of the aspect; empty where the part asks one thing
     kind: str
     values: Sequence[float]
+    offered: Sequence[int] = ()
     paired: bool = False
     ordered: bool = True
     items: array[int] = field(default_factory=lambda: array("q"))
     raters: array[int] = field(default_factory=lambda: array("q"))
     codes: array[int] = field(default_factory=lambda: array("q"))
     prompts: array[int] = field(default_factory=lambda: array("q"))
+    cards: array[int] = field(default_factory=lambda: array("q"))
+    days: array[int] = field(default_factory=lambda: array("q"))
     _numbers: dict[Any, int] = field(default_factory=dict)
 
     def add(self, said: Said, key: Any, code: int) -> None:
@@ -62,6 +68,8 @@ class Measure:
         self.raters.append(said.rater)
         self.codes.append(code)
         self.prompts.append(said.prompt)
+        self.cards.append(said.comparison)
+        self.days.append(said.created_at.toordinal())
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -78,8 +86,8 @@ class Measure:
 
 
 class Reader:
-    """Sorts labels into measures, as they come. What a part of an unknown form says is passed
-    over: an older question may have asked something else under the same name."""
+    """Sorts labels into measures, as they come: comparisons, rankings, ratings and thumbs, turned
+    towards the better one. What other parts say is passed over."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -110,20 +118,49 @@ def preference_code(chosen: int, rejected: int, strength: str | None) -> int:
     return TIE + step if chosen < rejected else TIE - step
 
 
+def offered_codes(config: dict[str, Any]) -> list[int]:
+    """The codes that a pairwise part's scale can give.
+
+    >>> offered_codes({"type": "pairwise", "scale": "ab", "tie": False})
+    [3, 5]
+    """
+    found = set()
+    for step in pairwise.scale(config):
+        if step.outcome == "prefer":
+            code = preference_code(0, 1, step.strength)
+            found |= {code, 2 * TIE - code}
+        elif step.outcome != "unsure":
+            found.add(TIE)
+    return sorted(found)
+
+
 def _pairwise(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
-    measure = reader.measure(part, "", "pairwise", values=range(STRENGTH_CODES), paired=True)
+    """Who is unsure says nothing; both bad is a tie, as in training."""
+    if stored["outcome"] == "unsure":
+        return
+    measure = reader.measure(
+        part,
+        "",
+        "pairwise",
+        values=range(STRENGTH_CODES),
+        offered=offered_codes(reader.parts.get(part, {})),
+        paired=True,
+    )
     code = TIE
-    if stored.get("outcome") == "prefer":
+    if stored["outcome"] == "prefer":
         code = preference_code(stored["chosen"], stored["rejected"], stored.get("strength"))
-    measure.add(said, said.comparison, code)
+    measure.add(said, said.comparison, 2 * TIE - code if said.turned else code)
 
 
 def _ranking(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
     """Each pair that the ranking orders or ties is an item of its own."""
-    measure = reader.measure(part, "", "ranking", values=range(STRENGTH_CODES), paired=True)
+    measure = reader.measure(
+        part, "", "ranking", values=range(STRENGTH_CODES), offered=RANKED, paired=True
+    )
     place = {pk: tier for tier, ids in enumerate(stored["tiers"]) for pk in ids}
     for one, other in combinations(sorted(place), 2):
         code = TIE + (place[one] < place[other]) - (place[one] > place[other])
+        code = 2 * TIE - code if said.turned else code
         measure.add(said, (said.comparison, one, other), code)
 
 
@@ -133,13 +170,16 @@ def _rating(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> No
     for row in stored["ratings"]:
         for aspect, value in row["values"].items():
             if value in points:
-                measure = reader.measure(part, aspect, "rating", values=points)
-                measure.add(said, (said.comparison, row["completion"]), points.index(value))
+                everything = range(len(points))
+                measure = reader.measure(part, aspect, "rating", values=points, offered=everything)
+                code = points.index(value)
+                turned = len(points) - 1 - code if said.turned else code
+                measure.add(said, (said.comparison, row["completion"]), turned)
 
 
 def _thumbs(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
-    measure = reader.measure(part, "", "thumbs", values=(0, 1), ordered=False)
-    measure.add(said, (said.comparison, stored["about"]), int(stored["up"]))
+    measure = reader.measure(part, "", "thumbs", values=(0, 1), offered=(0, 1), ordered=False)
+    measure.add(said, (said.comparison, stored["about"]), int(stored["up"] != said.turned))
 
 
 _READ = {"pairwise": _pairwise, "ranking": _ranking, "rating": _rating, "thumbs": _thumbs}

@@ -1,6 +1,6 @@
 """The row job that counts how good a campaign's labels are, and where its newest result lies.
 
-Its memory grows with the labels' numbers, some tens of bytes each, and never with their texts.
+Its memory grows with what the labels say in numbers, and never with their texts.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
@@ -73,15 +74,17 @@ def _parts(campaign: Campaign) -> Parts:
 
 def start(campaign: Campaign, actor: User) -> Job | None:
     """A job that counts anew; None while one is under way."""
-    if _rows(campaign).filter(state__in=UNDER_WAY).exists():
-        return None
-    return jobs.submit(
-        project=campaign.project,
-        kind="row",
-        queue="default",
-        config={"call": CALL, "campaign": campaign.pk},
-        actor=actor,
-    )
+    with transaction.atomic():
+        Campaign.objects.select_for_update().only("pk").get(pk=campaign.pk)
+        if _rows(campaign).filter(state__in=UNDER_WAY).exists():
+            return None
+        return jobs.submit(
+            project=campaign.project,
+            kind="row",
+            queue="default",
+            config={"call": CALL, "campaign": campaign.pk},
+            actor=actor,
+        )
 
 
 def newest(campaign: Campaign) -> Job | None:
@@ -115,7 +118,8 @@ def _said(campaign: Campaign, source: str, only: int | None = None) -> Iterator[
         superseded_by=None,
         source=source,
         assignment__occasion=0,
-    ).values_list(
+    ).exclude(comparison__state="discarded")
+    said = rows.values_list(
         "comparison_id",
         "comparison__prompt_id",
         "rater_id",
@@ -123,9 +127,11 @@ def _said(campaign: Campaign, source: str, only: int | None = None) -> Iterator[
         "order",
         "active_ms",
         "created_at",
+        "question_version__trains_on",
     )
-    for comparison, prompt, rater, answer, order, active_ms, at in rows.iterator(CHUNK):
-        yield Said(comparison, prompt, rater, answer.get("parts", {}), order, active_ms, at)
+    for comparison, prompt, rater, answer, order, active_ms, at, asks in said.iterator(CHUNK):
+        parts, turned = answer.get("parts", {}), asks == "rejected"
+        yield Said(comparison, prompt, rater, parts, order, active_ms, at, turned)
 
 
 def _lengths(campaign: Campaign) -> Iterator[tuple[int, int]]:

@@ -31,6 +31,7 @@ from labeling.statistics.estimates import (
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 Weighting = Literal["identity", "linear", "quadratic"]
 DRAWS = 1000
+BLOCK = 50  # draws of the bootstrap that are held at a time
 AT_ONCE = 20_000  # items whose sums are held at a time
 
 
@@ -60,8 +61,10 @@ def estimate(
     value = float(coefficient.value(total))
     if n < 2:
         return Estimate(value, n=n)
-    times = np.random.default_rng(seed).multinomial(n, many / n, size=draws)
-    found = coefficient.value(times.astype(float) @ each)
+    rng, shares = np.random.default_rng(seed), many / n
+    blocks = [min(BLOCK, draws - start) for start in range(0, draws, BLOCK)]
+    drawn = (rng.multinomial(n, shares, size=block).astype(float) for block in blocks)
+    found = np.concatenate([coefficient.value(times @ each) for times in drawn])
     found = found[np.isfinite(found)]
     # Most draws lost all that disagreed, or there was nothing to lose: they say nothing.
     if len(found) < draws / 2 or np.ptp(found) == 0:

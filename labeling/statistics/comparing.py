@@ -17,12 +17,14 @@ from scipy.sparse import csgraph
 from labeling.statistics.estimates import Codes, Estimate, Floats, undefined
 from models_runtime.phrases import phrase
 
+TOO_FAR = 30.0  # log odds: a maximum beyond is none, but the way to infinity
 Z95 = float(special.ndtri(0.975))
 NOT_CONNECTED = phrase(
     "Some were never beaten by any of the others, directly or by way of others: no finite "
     "strengths fit."
 )
 ONE_SIDE = phrase("Only one side ever won: no finite effect of the side fits.")
+SEPARATED = phrase("Strengths and side together explain every vote: no finite ones fit.")
 NO_VOTES = phrase("There is no comparison yet.")
 
 
@@ -78,6 +80,10 @@ def bradley_terry(wins: Floats, losses: Floats | None = None, *, side: bool = Fa
     if why := _why_not(first_won, first_lost, side):
         return Strengths(np.zeros(size), np.zeros((size, size)), undefined(why), undefined=why)
     found, covariance, likelihood = _newton(first_won, first_lost, side)
+    if np.abs(found).max() > TOO_FAR:
+        return Strengths(
+            np.zeros(size), np.zeros((size, size)), undefined(SEPARATED), undefined=SEPARATED
+        )
     values = found[:size]
     effect = undefined(NO_VOTES)
     if side:

@@ -16,7 +16,7 @@ Ratings = NDArray[Any]  # counts, or codes
 
 NOBODY_TWICE = phrase("No item was judged by two raters.")
 ALL_THE_SAME = phrase(
-    "Everybody gave one and the same answer: there is no disagreement to expect by chance."
+    "Everybody gave one and the same answer: how far that is beyond chance cannot be told."
 )
 
 

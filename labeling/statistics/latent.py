@@ -18,7 +18,8 @@ from labeling.statistics.estimates import Codes, Floats, Ratings
 class Consensus:
     """``posterior`` (items, categories) is what each item is; ``prevalence`` (categories,) how
     common each category is. ``confusion`` (raters, truth, answer) where the model has it;
-    ``competence`` (raters,) is the chance that a rater is right by knowing, not by luck."""
+    ``competence`` (raters,) is the chance that a rater is right by knowing, not by luck; NaN where
+    that cannot be told."""
 
     posterior: Floats
     prevalence: Floats
@@ -56,7 +57,8 @@ def dawid_skene(
 
     ``smoothing`` is added to every cell of a rater's table: 0 is the paper's estimate, in which
     what a rater never did is impossible; a hundredth keeps raters of a few labels from that. Ends
-    when the log-likelihood rises by less than ``tolerance`` of itself.
+    when the log-likelihood rises by less than ``tolerance`` of itself. Every item from 0 to the
+    greatest needs a label. Raises ValueError for none at all.
     """
     belief = votes(items, answers, size)
     belief /= belief.sum(axis=1, keepdims=True)
@@ -175,9 +177,12 @@ def _believe(
 
 def _informedness(confusion: Floats, prevalence: Floats) -> Floats:
     """(raters,): the share of a rater's answers that are right, beyond what their own habit gives
-    at random: 0 for somebody who answers without looking, 1 for who is always right."""
+    at random: 0 for somebody who answers without looking, 1 for who is always right; NaN where
+    nearly all is of one category."""
     right = (np.diagonal(confusion, axis1=1, axis2=2) * prevalence).sum(axis=1)
     habit = np.einsum("t,jta->ja", prevalence, confusion)
     luck = (habit * prevalence).sum(axis=1)
-    beyond: Floats = (right - luck) / np.maximum(1 - luck, 1e-12)
+    room = 1 - luck  # where nearly all is of one category, nothing tells knowing from habit
+    unknown = np.full(len(room), np.nan)
+    beyond: Floats = np.divide(right - luck, room, out=unknown, where=room > 0.05)
     return beyond

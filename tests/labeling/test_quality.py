@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_planted_faults_are_found_and_nobody_else_is_suspected() -> None:
     found = quality.report(crowd(), PAIR)
     signs = {row["rater"]: row["signs"] for row in found["raters"]}
     assert signs[SIDED] == ["side"]
-    assert signs[GUESSING] == ["guessing"]
+    assert signs[GUESSING] == ["others", "guessing"]
     assert signs[HURRYING] == ["speeding"]
     assert all(not said for rater, said in signs.items() if rater > HURRYING)
 
@@ -100,6 +101,89 @@ def test_a_crowd_that_prefers_the_longer_text_shows_it() -> None:
     found = quality.report(rows, PAIR, lengths)
     assert found["length"]["low"] > 1
     assert quality.report(rows, PAIR)["length"]["undefined"] == NO_CHOICE
+
+
+def answered(n: int, rater: int, chosen: int | None, scale: str = "llama2") -> Said:
+    return says(n, rater, chosen, strength="" if scale == "ab" else "better")
+
+
+@pytest.mark.parametrize("scale", ["ab", "llama2"])
+def test_coin_flips_agree_no_better_than_chance_on_any_scale(scale: str) -> None:
+    """A category that nobody could choose would make chance look rare."""
+    rng = np.random.default_rng(0)
+    part = {"preference": {"type": "pairwise", "scale": scale, "tie": False}}
+    rows = [answered(n, r, int(rng.integers(1, 3)), scale) for n in range(400) for r in range(3)]
+    figures = quality.report(rows, part)["measures"][0]["figures"]
+    assert abs(figures["ac_outcome"]["value"]) < 0.1
+    assert abs(figures["alpha"]["value"]) < 0.1
+    if scale == "ab":
+        assert abs(figures["ac"]["value"]) < 0.1
+
+
+def test_a_model_that_nearly_always_wins_makes_nobody_a_guesser() -> None:
+    rng = np.random.default_rng(1)
+    rows = []
+    for number in range(200):
+        better = 2 if rng.random() < 0.95 else 1
+        for rater in range(5):
+            rows.append(says(number, rater, better if rng.random() < 0.8 else 3 - better))
+    found = quality.report(rows, PAIR)["raters"]
+    assert all(row["competence"] > 0.4 for row in found)
+    assert not {"guessing", "others"} & {sign for row in found for sign in row["signs"]}
+
+
+def test_raters_who_always_agree_are_no_guessers() -> None:
+    found = quality.report([says(n, r, 2) for n in range(60) for r in range(4)], PAIR)["raters"]
+    assert all(row["competence"] == pytest.approx(1, abs=0.01) for row in found)
+    assert all("guessing" not in row["signs"] for row in found)
+
+
+def test_honest_raters_of_a_long_scale_are_like_each_other() -> None:
+    """Exact agreement on seven points is rare, and nobody's fault."""
+    rng = np.random.default_rng(2)
+    parts = {"points": {"type": "rating", "scale": "likert7"}}
+    rows = []
+    for number in range(120):
+        truth = rng.uniform(1, 7)
+        for rater in range(4):
+            value = int(np.clip(round(truth + rng.normal(0, 0.8)), 1, 7))
+            row = {"completion": number, "values": {"overall": value}}
+            stored = {"points": {"type": "rating", "ratings": [row]}}
+            rows.append(Said(number, number, rater, stored, [number], 20_000, MONDAY))
+    assert all(row["signs"] == [] for row in quality.report(rows, parts)["raters"])
+
+
+def test_a_question_that_was_turned_round_says_the_same() -> None:
+    plain = [says(n, r, 1) for n in range(30) for r in (1, 2)]
+    turned = [replace(says(n, 3, 2), turned=True) for n in range(30)]
+    figures = quality.report([*plain, *turned], PAIR)["measures"][0]["figures"]
+    assert figures["percent"]["value"] == 1
+
+
+def test_who_is_unsure_says_nothing() -> None:
+    unsure = {"preference": {"type": "pairwise", "outcome": "unsure", "completions": [11, 12]}}
+    rows = [says(1, 1, None), Said(1, 1, 2, unsure, [11, 12], 20_000, MONDAY)]
+    found = quality.report(rows, PAIR)
+    assert found["measures"][0]["judgements"] == 1
+    assert [row["ties"] for row in found["raters"]] == [1, None]
+
+
+def test_one_ranking_is_one_card_however_many_pairs_it_has() -> None:
+    parts = {"order": {"type": "ranking"}}
+    ids = [*range(1, 8)]
+    rows = []
+    for rater, order in enumerate((ids, ids, ids[::-1])):
+        stored = {"type": "ranking", "tiers": [[pk] for pk in order]}
+        stored |= {"unranked": [], "unrankable": []}
+        rows.append(Said(1, 1, rater, {"order": stored}, ids, 20_000, MONDAY))
+    found = quality.report(rows, parts)["raters"]
+    assert all(row["agrees"]["n"] == 1 for row in found)
+    assert all(row["signs"] == [] for row in found)
+
+
+def test_a_script_that_says_no_time_at_all_is_speeding() -> None:
+    rows = [says(n, 1, 1, milliseconds=0) for n in range(30)]
+    assert "speeding" in quality.report(rows, PAIR)["raters"][0]["signs"]
 
 
 def test_strength_is_read_from_the_lower_id_and_a_tie_lies_between() -> None:

@@ -19,7 +19,7 @@ from labeling.models import Campaign
 class Command(BaseCommand):
     help = (
         "Agreement between raters on what two or more of them judged: in percent, and beyond "
-        "chance, for everything that the question asks; with --json also rater by rater."
+        "chance, for comparisons, rankings, ratings and thumbs; with --json also rater by rater."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

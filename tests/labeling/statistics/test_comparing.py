@@ -9,6 +9,7 @@ from labeling.statistics.comparing import (
     NO_VOTES,
     NOT_CONNECTED,
     ONE_SIDE,
+    SEPARATED,
     bradley_terry,
     tables,
     win_probability,
@@ -84,6 +85,14 @@ def test_what_has_no_finite_strengths_says_so(wins, why):
 def test_a_side_that_never_won_has_no_finite_effect():
     won = np.array([[0, 2.0], [2.0, 0]])
     assert bradley_terry(won, np.zeros((2, 2)), side=True).undefined == ONE_SIDE
+
+
+def test_votes_that_side_and_strengths_explain_altogether_have_no_finite_fit():
+    """Connected, and both sides won; but each loss is where it has to be."""
+    won, lost = np.zeros((3, 3)), np.zeros((3, 3))
+    won[0, 1] = won[1, 0] = won[2, 1] = lost[2, 0] = 5
+    found = bradley_terry(won, lost, side=True)
+    assert found.undefined == found.side.undefined == SEPARATED
 
 
 def test_the_effect_of_the_side_needs_the_order():
