@@ -29,7 +29,7 @@ from models_runtime.jobdir import BadInput
 from models_runtime.models import Endpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, Sampler
-from models_runtime.relayed import FILE, WINDOW, Row, read
+from models_runtime.relayed import FILE, WINDOW, Row, read, storable
 from models_runtime.serving import Address, Unanswered
 
 TRIES = 4  # of a question whose answer does not come; the pause doubles each time
@@ -117,7 +117,7 @@ class Relay:
             except Unanswered as error:
                 told["refused"] = str(error)
             else:
-                return self._keep(Row(question, again, text[-KEPT_CHARACTERS:], calls))
+                return self._keep(Row(question, again, text, calls))
             if calls == TRIES or self._over.wait(pause):
                 break
             pause *= 2
@@ -129,13 +129,14 @@ class Relay:
             return self.spent <= self.calls
 
     def _ask(self, messages: list[Message], again: int) -> str:
-        """The likeliest answer, and a drawn one where that was of no use. Raises Unanswered."""
+        """The end of the likeliest answer, and of a drawn one where that was of no use. Raises
+        Unanswered."""
         sampler = Sampler("", 1, 1.0 if again else 0.0, 1.0, MOST_TOKENS, seed=again)
         limits = {"silence": self.seconds, "most_seconds": self.seconds}
         text = ""
         for piece in serving.stream(self.address, messages, sampler, **limits):
             text = piece.text
-        return text
+        return storable(text[-KEPT_CHARACTERS:])
 
     def _keep(self, row: Row) -> None:
         """Written down before it is passed on: it is never paid twice."""

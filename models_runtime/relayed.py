@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 VARIABLE = "CONCORD_RELAY"  # the number of the process's end of the socket pair
@@ -35,6 +35,11 @@ class Row:
         return self.question, self.again
 
 
+def storable(text: str) -> str:
+    """The text as a file can hold it: without halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def read(root: Path) -> tuple[dict[tuple[str, int], Row], set[tuple[str, int]]]:
     """(every row of any attempt below the job directory, the keys of those that are in shards). A
     line that a kill tore is no row."""
@@ -45,10 +50,12 @@ def read(root: Path) -> tuple[dict[tuple[str, int], Row], set[tuple[str, int]]]:
 def _rows(paths: Iterable[Path]) -> dict[tuple[str, int], Row]:
     found = {}
     for path in sorted(paths):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                row = Row(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            found[row.key] = row
+        with path.open(encoding="utf-8") as lines:  # which end at "\n" alone, unlike splitlines
+            for line in lines:
+                try:
+                    row = Row(**json.loads(line))
+                    row = replace(row, text=storable(row.text))
+                except (ValueError, TypeError, AttributeError):
+                    continue
+                found[row.key] = row
     return found

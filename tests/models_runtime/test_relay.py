@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from models_runtime import jobs, relay
+from models_runtime import jobs, relay, serving
 from models_runtime.child import Child, without_secrets
 from models_runtime.jobdir import BadInput
 from models_runtime.models import Endpoint, Job, Project
 from models_runtime.relay import Relay
-from models_runtime.relayed import VARIABLE, Row, read
+from models_runtime.relayed import FILE, VARIABLE, Row, read
 from tests.endpoint import FakeEndpoint, endpoint
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,15 @@ def test_the_worker_asks_with_its_key_and_writes_down_what_it_passes_on(
     assert not stored
 
 
+def test_what_no_file_can_hold_is_replaced_before_it_is_kept(
+    ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    with endpoint(["fine \ud83d\n7"]) as server:
+        told = ask(server, question("a"))
+    assert told == [{"question": "a", "again": 0, "text": "fine ?\n7", "calls": 1}]
+    assert "ud83d" not in (tmp_path / "attempt-1" / FILE).read_text(encoding="utf-8")
+
+
 def test_a_question_that_finds_no_answer_is_asked_again_and_then_given_up(
     ask: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -135,20 +145,23 @@ def test_calls_are_counted_over_all_attempts(ask: Callable[..., Any]) -> None:
     assert sorted("spent" in row for row in told) == [False, True]
 
 
-def test_no_more_are_asked_at_a_time_than_the_run_allows(ask: Callable[..., Any]) -> None:
+def test_no_more_are_asked_at_a_time_than_the_run_allows(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, lock, under_way, most = serving.stream, threading.Lock(), 0, 0
+
+    def counted(*words: Any, **limits: Any) -> Any:
+        """Where the relay asks: the server knows of an end only after the next has begun."""
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        yield from stream(*words, **limits)
+        with lock:
+            under_way -= 1
+
+    monkeypatch.setattr(serving, "stream", counted)
     with endpoint([0.1, "five"]) as server:
-        most, now = 0, 0
-        handle = server.RequestHandlerClass
-
-        class Counts(handle):  # type: ignore[misc, valid-type]  # the server's own
-            def do_POST(self) -> None:
-                nonlocal most, now
-                now += 1
-                most = max(most, now)
-                super().do_POST()
-                now -= 1
-
-        server.RequestHandlerClass = Counts
         ask(server, *(question(str(n)) for n in range(8)))
     assert most == 2
 

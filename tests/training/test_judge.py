@@ -160,6 +160,32 @@ def test_what_only_the_worker_wrote_down_goes_into_the_next_shard(
     ]
 
 
+def test_what_the_worker_wrote_down_before_it_replaced_halves_of_characters_is_of_use(
+    tmp_path: Path, working: Callable[..., Worker]
+) -> None:
+    working(lambda text, again: "3")
+    rewards(judging(tmp_path), "good")
+    shard = next((tmp_path / "attempt-1" / "shards").iterdir())
+    row = {**json.loads(shard.read_text(encoding="utf-8")), "text": "fine \ud83d\n8"}
+    (tmp_path / "attempt-1" / "relayed.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    shard.unlink()
+    worker = working(lambda text, again: "9")
+    assert rewards(judging(tmp_path, attempt=2), "good") == [reward_of(8.0)]
+    assert worker.asked == []
+    assert [row.text for row in read(tmp_path)[0].values()] == ["fine ?\n8"]
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
+def test_a_reply_with_another_kind_of_line_end_is_found_in_its_shard(
+    tmp_path: Path, working: Callable[..., Worker], end: str
+) -> None:
+    working(lambda text, again: f"Quite good.{end}8")
+    assert rewards(judging(tmp_path), "good") == [reward_of(8.0)]
+    worker = working(lambda text, again: "9")
+    assert rewards(judging(tmp_path, attempt=2), "good") == [reward_of(8.0)]
+    assert worker.asked == []
+
+
 def test_a_judge_without_verdicts_stops_the_run(
     tmp_path: Path, working: Callable[..., Worker]
 ) -> None:
