@@ -3,10 +3,11 @@ weight (tensor side). training.memory has the formula."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,36 +81,45 @@ def load_of(task: Task) -> Load:
     length, answers = 1, 1
     for name, path in inputs.items():
         if name == "prompts" and task.method in SAMPLE:
-            asked = [(row.messages, [""]) for row in read_jsonl(path, PromptRecord)]
+            asked = ((row.messages, [""]) for row in read_jsonl(path, PromptRecord))
             length = max(length, longest(asked, encoder) + task.config.max_new_tokens)
         elif path.is_dir():
-            rows = list(_rows(path))
-            length = max(length, longest(rows, encoder))
-            answers = max([answers, *(len(texts) for _, texts in rows)])
+            length = max(length, longest(_rows(path), encoder))
+            if task.method in BY_COMPARISON:
+                answers = max(answers, max((len(texts) for _, texts in _rows(path)), default=1))
     return Load(
         length=length,
-        answers=answers if task.method in BY_COMPARISON else 1,
+        answers=answers,
         accelerator=torch.cuda.is_available(),
         scorers=tuple(_parameters(inputs[name]) for name in SCORERS if name in inputs),
     )
 
 
-def longest(rows: Sequence[Texts], encoder: Encoder) -> int:
-    """Tokens of the longest row that is trained on; longer ones are dropped."""
-    texts = [(messages, text) for messages, answers in rows for text in answers]
-    texts.sort(key=lambda row: -len(row[1]) - sum(len(m["content"]) for m in row[0]))
-    found = [encoder.encode(messages, text) for messages, text in texts[:LOOKED_AT]]
+def longest(rows: Iterable[Texts], encoder: Encoder) -> int:
+    """Tokens of the longest row that is trained on; longer ones are dropped. A snapshot may be
+    larger than the memory that is free: no more texts are kept than are encoded."""
+    texts = ((messages, text) for messages, answers in rows for text in answers)
+    kept = heapq.nlargest(LOOKED_AT, texts, key=_letters)
+    found = [encoder.encode(messages, text) for messages, text in kept]
     return max((encoder.max_length if row is None else len(row.ids) for row in found), default=1)
+
+
+def _letters(row: tuple[list[Message], str]) -> int:
+    messages, text = row
+    return len(text) + sum(len(message["content"]) for message in messages)
 
 
 def _rows(folder: Path) -> Iterator[Texts]:
     """Each line of a snapshot; none of another folder."""
     for name in (PREFERENCES, DEMONSTRATIONS, RATINGS):
         path = folder / name
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            row: dict[str, Any] = json.loads(line)
-            told = row.get("completions") or [row["completion"]]
-            yield row["messages"], [t["text"] if isinstance(t, dict) else t for t in told]
+        if not path.is_file():
+            continue
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                row: dict[str, Any] = json.loads(line)
+                told = row.get("completions") or [row["completion"]]
+                yield row["messages"], [t["text"] if isinstance(t, dict) else t for t in told]
 
 
 def _parameters(folder: Path) -> int:

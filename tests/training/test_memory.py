@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from models_runtime.jobdir import BadInput, explain
 from models_runtime.loading import save_policy
-from models_runtime.records import Preference, PreferenceRecord, SnapshotCompletion
+from models_runtime.records import Message, Preference, PreferenceRecord, SnapshotCompletion
 from tests.models_runtime.tiny import DEMO_POLICY
 from tests.training import tiny
 from tests.training.test_run import run
 from training import headroom, usage
-from training.configs import parse
+from training.configs import Selection, parse
 from training.headroom import dimensions_in
 from training.memory import FACTOR, LIBRARIES, Dimensions, Load, advice, need, shown
+from training.task import Task
 
 pytestmark = pytest.mark.training
 
@@ -95,6 +98,39 @@ def test_the_first_change_that_makes_it_fit_is_named(room: int, said: str) -> No
 def test_bytes_are_said_for_people() -> None:
     said = [shown(number) for number in (0, 999, 1500, 3_210_000_000)]
     assert said == ["0 B", "999 B", "1.5 kB", "3.21 GB"]
+
+
+@pytest.mark.parametrize(("method", "answers"), [("reward", 3), ("dpo", 1)])
+def test_the_longest_row_is_found_whatever_ends_its_lines(
+    tmp_path: Path, method: str, answers: int
+) -> None:
+    """<user> tell me WORD <assistant>, nine words with a line end of Unicode's, and the end."""
+    records = tiny.preference_records(20) + tiny.preference_records(1, answers=3)
+    longest = SnapshotCompletion(999, "very very very\u2028very very very\x85very very very", "c")
+    records[7] = replace(records[7], completions=[longest, records[7].completions[1]])
+    snapshot = tiny.write_snapshot(tmp_path / "snapshot", records)
+    given = {"policy": tiny.make_policy(tmp_path / "policy"), "snapshot": snapshot}
+    job = tiny.open_job(tiny.write_job(tmp_path / "job", "train", {}, given))
+    found = headroom.load_of(Task(job, method, parse(method, {}), Selection(), 7))
+    assert (found.length, found.answers) == (5 + 9 + 1, answers)
+
+
+def test_no_more_texts_are_kept_than_are_looked_at() -> None:
+    looked_at: list[str] = []
+
+    class Letters:
+        max_length = 0
+
+        def encode(self, messages: list[Message], text: str) -> None:
+            looked_at.append(text)
+
+    tracemalloc.start()
+    rows = ((tiny.asked("say"), [f"{n:04}" * 5000]) for n in range(1000))
+    headroom.longest(rows, Letters())  # type: ignore[arg-type]  # as much as it asks for
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(looked_at) == headroom.LOOKED_AT
+    assert peak < 2_000_000  # all are 20 MB
 
 
 def test_a_run_that_cannot_fit_is_refused_before_it_loads_a_weight(
