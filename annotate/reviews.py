@@ -58,7 +58,7 @@ def of(campaign: Campaign) -> Summary | None:
         waiting=repairs.waiting(campaign),
         reviewed=repairs.reviewed(campaign).count(),
         counted=tally.cards,
-        untouched=_share(tally.untouched, tally.cards),
+        untouched=_share(tally.untouched, tally.known),
         parts=_parts(campaign, tally),
     )
 

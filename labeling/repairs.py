@@ -27,7 +27,8 @@ class Tally:
     """Of the newest reviewed cards, by KEY of a part: how often it was confirmed and repaired."""
 
     cards: int = 0
-    untouched: int = 0  # cards of which every suggested part was confirmed
+    known: int = 0  # cards of which no text was erased since
+    untouched: int = 0  # of these, cards of which every suggested part was confirmed
     confirmed: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
 
@@ -87,7 +88,7 @@ def verdicts(label: Label, texts: Iterable[RaterText]) -> dict[str, bool | None]
 def tally(campaign: Campaign) -> Tally:
     """Reads no more of a label than its answer and its texts: every look at the campaign's page
     pays for it."""
-    cards = untouched = 0
+    cards = known = untouched = 0
     confirmed, changed = Counter[str](), Counter[str]()
     texts = RaterText.objects.only("label_id", "part", "text", "erased_at")
     labels = reviewed(campaign).select_related("comparison").order_by("-pk")
@@ -95,10 +96,12 @@ def tally(campaign: Campaign) -> Tally:
     for label in labels.prefetch_related(Prefetch("texts", texts))[:COUNTED]:
         found = verdicts(label, label.texts.all())
         cards += 1
-        untouched += not any(found.values())
+        if None not in found.values():
+            known += 1
+            untouched += not any(found.values())
         confirmed.update(key for key, is_changed in found.items() if is_changed is False)
         changed.update(key for key, is_changed in found.items() if is_changed)
-    return Tally(cards, untouched, confirmed, changed)
+    return Tally(cards, known, untouched, confirmed, changed)
 
 
 def repaired(labels: QuerySet[Label]) -> Iterator[tuple[Label, dict[str, str]]]:
@@ -117,13 +120,18 @@ def repaired_parts(label: Label, texts: list[RaterText]) -> list[dict[str, str]]
 
 def frozen(label: Label, texts: Collection[RaterText]) -> dict[str, Any]:
     """What a label's frozen row says of the suggestion that its rater saw: nothing where there
-    was none. The typed words are in neither."""
+    was none. The typed words are in neither. Parts whose text was erased since are ``unknown``,
+    where there are any: neither repaired nor confirmed."""
     kept = label.comparison.suggestion
     saw = kept and label.source == "person"
     if not kept or not saw or kept["trains_on"] != label.question_version.trains_on:
         return {}
-    changed = [key for key, is_changed in verdicts(label, texts).items() if is_changed]
-    return {"suggested": {"by": kept["by"], "parts": kept["parts"]}, "repaired": sorted(changed)}
+    found = verdicts(label, texts)
+    told: dict[str, Any] = {"suggested": {"by": kept["by"], "parts": kept["parts"]}}
+    told["repaired"] = sorted(key for key, is_changed in found.items() if is_changed)
+    if unknown := sorted(key for key, is_changed in found.items() if is_changed is None):
+        told["unknown"] = unknown
+    return told
 
 
 def _cards(campaign: Campaign) -> QuerySet[Comparison]:

@@ -119,7 +119,7 @@ def test_the_tally_counts_labels_in_force_by_part(cast: Cast) -> None:
     answered(claimed(cast), filled_in_with_points(cast, "5"))
     answered(claimed(cast), filled_in_with_points(cast, "1"))
     found = repairs.tally(cast.campaign)
-    assert (found.cards, found.untouched) == (2, 1)
+    assert (found.cards, found.known, found.untouched) == (2, 2, 1)
     assert (found.confirmed["quality"], found.repaired["quality"]) == (1, 1)
     assert (found.confirmed["reasons"], found.repaired["reasons"]) == (2, 0)
     labels.undo(rater=cast.rater, campaign=cast.campaign)
@@ -176,6 +176,9 @@ def test_an_erased_text_is_neither_confirmed_nor_repaired(cast: Cast) -> None:
     assert verdicts(label) == {"quality": False, "reasons": None}
     found = repairs.tally(cast.campaign)
     assert found.confirmed["reasons"] == found.repaired["reasons"] == 0
+    assert (found.cards, found.known, found.untouched) == (1, 0, 0)
+    row = repairs.frozen(label, label.texts.all())
+    assert (row["repaired"], row["unknown"]) == ([], ["reasons"])
 
 
 def test_the_rows_say_what_was_suggested_and_what_was_said(cast: Cast) -> None:
@@ -202,6 +205,7 @@ def test_a_frozen_label_says_what_was_suggested_and_what_was_repaired(
     with artifacts.open_file(snapshot.uri, "labels.jsonl") as handle:
         [row] = [json.loads(line) for line in handle]
     assert row["repaired"] == ["quality"]
+    assert "unknown" not in row
     assert row["suggested"]["by"] == "gpt-4"
     assert set(row["suggested"]["parts"]) == {"quality", "reasons"}
     assert "Says why." not in json.dumps(row)
