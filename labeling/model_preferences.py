@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from models_runtime.records import (
 )
 
 MADE = "model"  # the source of its records, and what its counts say it by
+CHUNK = 500  # pairs whose prompts are in memory at once
 IDENTICAL, EMPTY = "identical texts", "empty"
 
 
@@ -80,14 +82,9 @@ def _write(
     path: Path,
     dropped: Counter[str],
 ) -> int:
-    asked = {
-        row.pk: row
-        for row in Prompt.objects.filter(prompt_set__campaign=campaign, withdrawn_at=None)
-    }
     kept = 0
     with path.open("w", encoding="utf-8") as out:
-        for pair in pairs:
-            prompt = asked.get(pair.chosen.prompt_id)
+        for pair, prompt in _with_prompts(campaign, pairs):
             why = pair.why_not() if prompt else "erased"  # taken back since it was sampled
             if prompt is None or why:
                 dropped[why] += 1
@@ -95,6 +92,18 @@ def _write(
             kept += 1
             out.write(jsonl_line(_record(pair, prompt, kept, system_prompt)))
     return kept
+
+
+def _with_prompts(
+    campaign: Campaign, pairs: Iterable[Chosen]
+) -> Iterator[tuple[Chosen, Prompt | None]]:
+    """Each pair with its prompt, or None where that is asked no more. Memory stays flat."""
+    asked = Prompt.objects.filter(prompt_set__campaign=campaign, withdrawn_at=None)
+    asked = asked.only("messages", "item", "split", "category", "tags")
+    rest = iter(pairs)
+    while chunk := list(islice(rest, CHUNK)):
+        found = asked.in_bulk({pair.chosen.prompt_id for pair in chunk})
+        yield from ((pair, found.get(pair.chosen.prompt_id)) for pair in chunk)
 
 
 def _record(pair: Chosen, prompt: Prompt, number: int, system_prompt: str) -> PreferenceRecord:
