@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +19,7 @@ from models_runtime.models import Checkpoint
 from models_runtime.phrases import phrase, within
 
 MOST_COMPLETIONS = 9  # on one card
+STEP_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -263,3 +267,19 @@ def _event(iteration: Iteration, before: str, after: str, actor: User | None, re
         from_state=before,
         to_state=after,
     )
+
+
+@contextlib.contextmanager
+def alone(iteration: Iteration, **where: str) -> Iterator[bool]:
+    """Whether this process alone may take a step now: the iteration's, or one of the batches and
+    graphs beside it. ``where`` is what its stored row must be besides."""
+    now = timezone.now()
+    free = Q(step_until__isnull=True) | Q(step_until__lt=now)
+    until = now + datetime.timedelta(seconds=STEP_SECONDS)
+    if not Iteration.objects.filter(free, pk=iteration.pk, **where).update(step_until=until):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        Iteration.objects.filter(pk=iteration.pk, step_until=until).update(step_until=None)

@@ -11,23 +11,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 
-from labeling import comparisons, tagged_batches
+from labeling import comparisons, iterations, tagged_batches
 from labeling.iterations import plan_of
 from labeling.models import Iteration, SamplingBatch, User
 from models_runtime import audit, jobs, registry, resumable
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
+from models_runtime.states import StaleState
 from training import configs, runs
 from training.configs import CheckpointsConfig
 from training.configs.checkpoints import EACH_OTHER
 from training.models import CheckpointBatch, TrainingRun
 
+log = logging.getLogger(__name__)
 OWNER = "a batch of checkpoints"
 MOST_STEPS = 8
 OF_A_POLICY = ("policy", "round")  # roles of the runs that make one
@@ -41,7 +45,7 @@ def ask(
 ) -> CheckpointBatch:
     """Have these checkpoints of a run published, sampled and compared. Asked for again, it is the
     same row. Raises ValueError, one sentence: for steps that are gone, options that mean nothing,
-    and a run that makes no policy."""
+    and a run that makes no policy; StaleState where its job moved meanwhile."""
     config = configs.build(CheckpointsConfig, options or {}, OWNER)
     iteration = _iteration(run)
     chosen = sorted(set(steps))
@@ -71,18 +75,43 @@ def ask(
 
 def tick() -> None:
     """Take up what jobs have made meanwhile."""
-    waiting = CheckpointBatch.objects.filter(opened=None, error="")
-    related = ("run__iteration__campaign", "run__job", "publishing", "batch__job")
-    for row in waiting.select_related(*related).order_by("id"):
+    for row in _waiting().order_by("id"):
         step(row)
 
 
 def step(row: CheckpointBatch) -> None:
-    """Take the next step of one batch. What cannot be done any more is said on its row."""
+    """Take the next step of one batch, unless somebody else takes one beside its iteration. What
+    cannot be done any more is said on its row, and never keeps another one waiting."""
     try:
-        _step(row)
+        with iterations.alone(_stored_iteration(row.run)) as is_ours:
+            found = _waiting().filter(pk=row.pk).first() if is_ours else None
+            if found:
+                _step(found)
+    except StaleState:
+        return  # somebody else was first
+    except (OperationalError, InterfaceError):
+        log.exception("checkpoints %s: the database was away; the next tick goes on", row.pk)
     except (ValueError, OSError) as error:
-        CheckpointBatch.objects.filter(pk=row.pk).update(error=runs.told(error))
+        _fail(row, error)
+    except Exception as error:
+        log.exception("checkpoints %s failed", row.pk)
+        _fail(row, error)
+
+
+def _fail(row: CheckpointBatch, error: Exception) -> None:
+    rows = CheckpointBatch.objects.filter(pk=row.pk, opened=None)  # else another was first
+    rows.update(error=runs.told(error))
+
+
+def _waiting() -> QuerySet[CheckpointBatch]:
+    related = ("run__iteration__campaign", "run__job", "publishing", "batch__job")
+    rows = CheckpointBatch.objects.filter(opened=None, error="")
+    return rows.select_related(*related)
+
+
+def _stored_iteration(run: TrainingRun) -> Iteration:
+    assert run.iteration is not None  # ask() refused every other run
+    return run.iteration
 
 
 def _step(row: CheckpointBatch) -> None:
@@ -97,7 +126,7 @@ def _step(row: CheckpointBatch) -> None:
     opened = tagged_batches.build(row.batch, _duels(row), wanted, row.batch.job.seed)
     if not opened:
         raise ValueError(phrase("No comparison could be opened: the checkpoints say the same."))
-    CheckpointBatch.objects.filter(pk=row.pk).update(opened=opened)
+    CheckpointBatch.objects.filter(pk=row.pk, opened=None).update(opened=opened, error="")
 
 
 def _register(row: CheckpointBatch) -> list[Checkpoint]:
@@ -167,14 +196,28 @@ def _sample(row: CheckpointBatch, found: list[Checkpoint]) -> None:
 
 
 def _again(row: CheckpointBatch, actor: User | None) -> CheckpointBatch:
-    """The same row; where a job of it failed, that is tried again."""
-    if row.error:
-        for job in filter(None, (row.batch.job if row.batch else None, row.publishing)):
-            if job.state == "failed":
-                jobs.requeue(job, actor=actor)
-        CheckpointBatch.objects.filter(pk=row.pk).update(error="")
-        row.error = ""
-    return row
+    """The same row; where a job of it failed, that is tried again, and where one was cancelled,
+    another does its work."""
+    with transaction.atomic():
+        held = CheckpointBatch.objects.select_for_update().get(pk=row.pk)
+        if held.opened is not None:
+            return held
+        if held.batch:
+            held.batch.job = _retried(held.batch.job, actor)
+            held.batch.save(update_fields=["job"])
+        held.publishing = _retried(held.publishing, actor)
+        held.error = ""
+        held.save(update_fields=["publishing", "error"])
+    return held
+
+
+def _retried(job: Job, actor: User | None) -> Job:
+    """The job that does its work now."""
+    if job.state == "cancelled":
+        return jobs.run_again(job, actor=actor)
+    if job.state == "failed":
+        jobs.requeue(job, actor=actor)
+    return job
 
 
 def _duels(row: CheckpointBatch) -> list[tuple[int, int]]:

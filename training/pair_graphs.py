@@ -11,6 +11,7 @@ and every checkpoint says which pairs taught it. A step looks at the rows and is
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +19,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 
-from labeling import model_preferences
+from labeling import iterations, model_preferences
 from labeling.iterations import plan_of
 from labeling.model_preferences import Chosen
 from labeling.models import Iteration, Snapshot, User
@@ -41,6 +43,7 @@ from training.configs.recipes import (
 )
 from training.models import PairGraph, PairRound
 
+log = logging.getLogger(__name__)
 COMPLETIONS, REWARDS = "completions.jsonl", "rewards.jsonl"
 ALIKE = "rewards alike"  # why the best and the worst of a prompt are no pair
 SEED_STRIDE = 1009  # between rounds: every sample of every round is drawn anew
@@ -134,20 +137,37 @@ ACTS: dict[str, Callable[..., None]] = {"stop": stop, "go-on": go_on, "cancel": 
 
 def tick() -> None:
     """Move every graph that can move."""
-    running = PairGraph.objects.filter(state="running")
-    for graph in running.select_related("iteration__campaign__project", "iteration__policy"):
+    for graph in _running().order_by("id"):
         step(graph)
 
 
 def step(graph: PairGraph) -> None:
-    """Take one graph's next step. What ends it is said on its row, in one sentence."""
+    """Take one graph's next step, unless somebody else takes one beside its iteration. What ends
+    it is said on its row, in one sentence, and never keeps another one waiting."""
     try:
-        _step(graph)
+        with iterations.alone(graph.iteration) as is_ours:
+            found = _running().filter(pk=graph.pk).first() if is_ours else None
+            if found:
+                _step(found)
     except StaleState:
         return  # somebody else took it, or stopped the graph
+    except (OperationalError, InterfaceError):
+        log.exception("pair graph %s: the database was away; the next tick goes on", graph.pk)
     except (ValueError, OSError) as error:
-        rows = PairGraph.objects.filter(pk=graph.pk, state="running")
-        rows.update(state="failed", error=runs.told(error))
+        _fail(graph, error)
+    except Exception as error:
+        log.exception("pair graph %s failed", graph.pk)
+        _fail(graph, error)
+
+
+def _fail(graph: PairGraph, error: Exception) -> None:
+    rows = PairGraph.objects.filter(pk=graph.pk, state="running")
+    rows.update(state="failed", error=runs.told(error))
+
+
+def _running() -> QuerySet[PairGraph]:
+    rows = PairGraph.objects.filter(state="running")
+    return rows.select_related("iteration__campaign__project", "iteration__policy")
 
 
 def _step(graph: PairGraph) -> None:
@@ -157,8 +177,9 @@ def _step(graph: PairGraph) -> None:
     if not runs.succeeded(row.sampling) or not _rewarded(graph, row, config):
         return
     if row.pairs is None:
-        row.pairs = _freeze(graph, row, config)
-        PairRound.objects.filter(pk=row.pk).update(pairs=row.pairs)
+        made = _freeze(graph, row, config)
+        PairRound.objects.filter(pk=row.pk, pairs=None).update(pairs=made)
+        row.refresh_from_db(fields=["pairs"])  # of two steps' pairs, those that stay
     if row.run is None:
         return _train(graph, row, config)
     if runs.succeeded(row.run.job):

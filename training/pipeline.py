@@ -8,7 +8,6 @@ delivery: the next tick goes on from the rows.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
@@ -16,7 +15,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from labeling import comparisons, conversations, iterations, questions, snapshots
 from labeling.iterations import Plan, plan_of
@@ -30,7 +28,6 @@ from training import checkpoint_batches, configs, lessons, pair_graphs, runs, sc
 from training.models import Evaluation, TrainingRun
 
 log = logging.getLogger(__name__)
-STEP_SECONDS = 120
 HELD_BY_JOBS = ("sampling", "training", "evaluating")
 NO_PAIRS = phrase("the answers are no comparisons")  # why there is no judge
 UNFINISHED = ("queued", "running", "stopped")
@@ -51,9 +48,12 @@ def tick() -> None:
 
 def step(iteration: Iteration) -> None:
     """Take one iteration's next step, unless somebody else is taking it."""
-    until = _claim_step(iteration)
-    if until is None:
-        return
+    with iterations.alone(iteration, state=iteration.state) as is_ours:
+        if is_ours:
+            _step(iteration)
+
+
+def _step(iteration: Iteration) -> None:
     try:
         STEPS[iteration.state](iteration)
     except StaleState:
@@ -64,15 +64,7 @@ def step(iteration: Iteration) -> None:
         iterations.fail(iteration, runs.told(error))
     except Exception as error:
         log.exception("iteration %s failed", iteration.pk)
-        iterations.fail(
-            iteration,
-            phrase(
-                "The loop met an error of its own (%(kind)s); see its log.",
-                kind=type(error).__name__,
-            ),
-        )
-    finally:
-        Iteration.objects.filter(pk=iteration.pk, step_until=until).update(step_until=None)
+        iterations.fail(iteration, runs.told(error))
 
 
 def start_iteration(campaign: Campaign, actor: User | None = None, **overrides: Any) -> Iteration:
@@ -409,15 +401,6 @@ def _locked(iteration: Iteration) -> Iterator[None]:
         if rows.first() is None:
             raise StaleState(phrase("Iteration %(pk)s moved on.", pk=str(iteration.pk)))
         yield
-
-
-def _claim_step(iteration: Iteration) -> datetime.datetime | None:
-    """Until when this process alone may step the iteration; None when another one may."""
-    now = timezone.now()
-    free = Q(step_until__isnull=True) | Q(step_until__lt=now)
-    until = now + datetime.timedelta(seconds=STEP_SECONDS)
-    rows = Iteration.objects.filter(free, pk=iteration.pk, state=iteration.state)
-    return until if rows.update(step_until=until) else None
 
 
 def _why(failed: list[TrainingRun]) -> str:

@@ -229,11 +229,16 @@ def succeeded(job: Job) -> bool:
     return job.state == "succeeded"
 
 
-def told(error: ValueError | OSError) -> str:
+def told(error: Exception) -> str:
     """What ended a step of the loop, in one sentence for a person."""
     if isinstance(error, OSError):
         return _of_files(error)
-    return without_paths(phrases.of(error))
+    if isinstance(error, ValueError):
+        return without_paths(phrases.of(error))
+    return phrase(
+        "The loop met an error of its own (%(kind)s); see its log.",
+        kind=type(error).__name__,
+    )
 
 
 def _of_files(error: OSError) -> str:

@@ -14,6 +14,7 @@ from annotate.access import SignedInRequest
 from annotate.checkpoint_forms import STEPS, CheckpointsForm
 from models_runtime import resumable
 from models_runtime.models import Job
+from models_runtime.states import StaleState
 from training import checkpoint_batches
 from training.models import CheckpointBatch, TrainingRun
 
@@ -44,7 +45,7 @@ def of_run(job: Job) -> list[CheckpointBatch]:
 def _asked(request: SignedInRequest, run: TrainingRun, form: CheckpointsForm) -> bool:
     try:
         checkpoint_batches.ask(run, form.cleaned_data[STEPS], form.options(), actor=request.user)
-    except ValueError as error:
+    except (StaleState, ValueError) as error:
         messages.error(request, language.said_by(error))
         return False
     messages.success(

@@ -16,6 +16,7 @@ from labeling.models import Iteration, SamplingBatch, Snapshot
 from models_runtime import jobs
 from models_runtime.jobdir import publish
 from models_runtime.models import Job
+from models_runtime.states import StaleState
 from tests.factories import (
     Cast,
     ComparisonFactory,
@@ -89,6 +90,25 @@ def test_by_command(run: TrainingRun) -> None:
         rate(run, "--step", "7")
     with pytest.raises(CommandError, match="must be a whole number"):
         rate(run, "--step", "50", "--set", "comparisons=many")
+
+
+def test_a_job_that_moves_meanwhile_is_a_sentence(
+    client: Client, cast: Cast, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate(run, "--step", "50")
+    Job.objects.filter(checkpoint_batch__run=run).update(state="cancelled")
+
+    def moved(*_: object, **__: object) -> None:
+        raise StaleState("Job 7 cannot run again.")
+
+    monkeypatch.setattr(jobs, "run_again", moved)
+    with pytest.raises(CommandError, match="cannot run again"):
+        rate(run, "--step", "50")
+    client.force_login(cast.researcher)
+    address = f"/jobs/{run.job_id}/rate/"
+    sent = {field.name: field.value() for field in client.get(address).context["form"]}
+    reply = client.post(address, {**sent, "steps": ["50"]})
+    assert "cannot run again" in reply.content.decode()
 
 
 def test_its_answers_and_labels_carry_its_tags_in_every_list(

@@ -189,6 +189,87 @@ def test_a_job_that_failed_is_tried_again_when_it_is_asked_for_again(
     assert row.publishing.state == "queued"
 
 
+@pytest.fixture
+def asked(iteration: Iteration) -> CheckpointBatch:
+    """A checkpoint of a finished run, with the job that publishes it."""
+    run = start(iteration, epochs=1, save_every=10)
+    jobs.execute(run.job.pk)
+    return checkpoint_batches.ask(run, resumable.steps(run.job)[:1], {"comparisons": 2})
+
+
+def again(row: CheckpointBatch) -> CheckpointBatch:
+    return checkpoint_batches.ask(row.run, row.options["steps"], {"comparisons": 2})
+
+
+def test_in_the_place_of_a_cancelled_job_another_one_runs(asked: CheckpointBatch) -> None:
+    publishing = asked.publishing
+    jobs.cancel(publishing)
+    checkpoint_batches.tick()
+    asked = again(asked)
+    assert asked.error == ""
+    assert (asked.publishing.state, asked.publishing == publishing) == ("queued", False)
+    jobs.execute(asked.publishing.pk)
+    checkpoint_batches.tick()
+    asked.refresh_from_db()
+    assert asked.batch is not None
+    jobs.cancel(asked.batch.job)
+    assert again(asked).batch == asked.batch
+    work()
+    asked.refresh_from_db()
+    assert (asked.opened, asked.error) == (2, "")
+    before = Job.objects.count()
+    assert again(asked) == asked
+    assert Job.objects.count() == before
+
+
+def test_one_process_at_a_time_takes_its_steps(
+    asked: CheckpointBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def step(row: CheckpointBatch) -> None:
+        taken.append(row)
+        checkpoint_batches.tick()  # another beat, while this one works
+
+    monkeypatch.setattr(checkpoint_batches, "_step", step)
+    checkpoint_batches.tick()
+    assert taken == [asked]
+    checkpoint_batches.tick()
+    assert taken == [asked, asked]
+
+
+def test_an_error_in_one_leaves_the_others_their_turn(
+    asked: CheckpointBatch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = checkpoint_batches.ask(asked.run, asked.options["steps"], {"comparisons": 3})
+    taken = []
+
+    def step(row: CheckpointBatch) -> None:
+        if row == asked:
+            raise KeyError("lost")
+        taken.append(row)
+
+    monkeypatch.setattr(checkpoint_batches, "_step", step)
+    checkpoint_batches.tick()
+    assert taken == [other]
+    assert "KeyError: 'lost'" in caplog.text
+    asked.refresh_from_db()
+    assert asked.error == "The loop met an error of its own (KeyError); see its log."
+
+
+def test_a_step_that_comes_late_fails_nothing_that_is_with_the_raters(
+    asked: CheckpointBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(row: CheckpointBatch) -> None:
+        CheckpointBatch.objects.update(opened=2)  # by one that was first
+        raise ValueError("No comparison could be opened.")
+
+    monkeypatch.setattr(checkpoint_batches, "_step", step)
+    checkpoint_batches.tick()
+    asked.refresh_from_db()
+    assert (asked.opened, asked.error) == (2, "")
+
+
 def test_raters_get_them_while_the_iteration_trains(
     cast: Cast, iteration: Iteration, rated: CheckpointBatch
 ) -> None:

@@ -117,6 +117,63 @@ def test_a_step_taken_twice_happens_once_and_a_stopped_graph_goes_on(judged: Ite
         pair_graphs.go_on(graph)
 
 
+def contrasts(iteration: Iteration, **told: Any) -> PairGraph:
+    options = {**FAST, "weak_prompt": "Be rude.", **told}
+    return pair_graphs.start(iteration=iteration, recipe="contrast", options=options)
+
+
+def test_one_process_at_a_time_takes_a_graph_s_steps(
+    iteration: Iteration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, taken = contrasts(iteration), []
+
+    def step(row: PairGraph) -> None:
+        taken.append(row)
+        pair_graphs.tick()  # another beat, while this one works
+
+    monkeypatch.setattr(pair_graphs, "_step", step)
+    pair_graphs.tick()
+    assert taken == [graph]
+    pair_graphs.tick()
+    assert taken == [graph, graph]
+
+
+def test_an_error_in_one_graph_leaves_the_others_their_turn(
+    iteration: Iteration, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph, other = contrasts(iteration), contrasts(iteration, k=2)
+    taken = []
+
+    def step(row: PairGraph) -> None:
+        if row == graph:
+            raise KeyError("lost")
+        taken.append(row)
+
+    monkeypatch.setattr(pair_graphs, "_step", step)
+    pair_graphs.tick()
+    assert taken == [other]
+    assert "KeyError: 'lost'" in caplog.text
+    graph.refresh_from_db()
+    said = "The loop met an error of its own (KeyError); see its log."
+    assert (graph.state, graph.error) == ("failed", said)
+
+
+def test_a_run_learns_from_the_pairs_that_its_round_names(
+    iteration: Iteration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, freeze = contrasts(iteration, k=2), pair_graphs._freeze
+    kept = iteration.snapshot
+
+    def late(*told: Any) -> Snapshot:
+        graph.rounds.update(pairs=kept)  # by a step that was first
+        return freeze(*told)
+
+    monkeypatch.setattr(pair_graphs, "_freeze", late)
+    work(graph, until="train")
+    assert graph.rounds.get().pairs == kept
+    assert TrainingRun.objects.get().snapshot == kept
+
+
 def test_strong_answers_over_weak_ones(cast: Cast, iteration: Iteration, tmp_path: Path) -> None:
     weak = store.policy(cast, tmp_path, seed=3)
     options = {**FAST, "weak": weak.name, "k": 2}

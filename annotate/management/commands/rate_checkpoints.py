@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.management.commands.train import chosen
 from models_runtime import resumable
+from models_runtime.states import StaleState
 from training import checkpoint_batches
 from training.configs import CheckpointsConfig
 from training.models import TrainingRun
@@ -41,6 +42,6 @@ class Command(BaseCommand):
         try:
             told = chosen(CheckpointsConfig, options["set"])
             row = checkpoint_batches.ask(run, options["step"], told)
-        except ValueError as error:
+        except (StaleState, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Steps {row.options['steps']} wait for job {row.publishing.pk}.")
