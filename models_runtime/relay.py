@@ -7,7 +7,8 @@ often, and how long an answer may be.
 
     to the worker    {"question": HASH, "again": 0, "messages": [...]}
     to the process   a models_runtime.relayed.Row, or {"question", "again", "refused": sentence},
-                     or {"question", "again", "spent": true} once the calls are used up
+                     stored if it is a phrase, or {"question", "again", "spent": true} once the
+                     calls are used up
 
 Job.config's "relay" is {"endpoint": id, "calls", "at_once", "seconds"}.
 """
@@ -18,15 +19,17 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
 import socket
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from models_runtime import endpoints, serving
-from models_runtime.jobdir import BadInput
+from models_runtime import endpoints, phrases, serving
+from models_runtime.jobdir import BadInput, explain
 from models_runtime.models import Endpoint, Job
+from models_runtime.outbound import Unreachable
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, Sampler
 from models_runtime.relayed import FILE, WINDOW, Row, read, storable
@@ -82,7 +85,7 @@ class Relay:
         """What is on its way is paid for: wait a little, so that the next attempt finds it."""
         self._over.set()
         self._callers.shutdown(wait=False, cancel_futures=True)
-        wait([one for one in self._asked if not one.cancelled()], PARTING_SECONDS)
+        wait([one for one in list(self._asked) if not one.cancelled()], PARTING_SECONDS)
         for end in (self._ours, self.theirs):
             end.close()
 
@@ -107,21 +110,30 @@ class Relay:
         self._room.release()
 
     def _answer(self, question: str, again: int, messages: list[Message]) -> None:
-        told: dict[str, Any] = {"question": question, "again": again}
-        pause = FIRST_PAUSE
+        try:
+            told = self._outcome(question, again, messages)
+        except OSError as error:  # nothing can be written down: whoever waits is told
+            logger.warning("An answer could not be kept (%s).", error)
+            told = {"refused": phrases.stored(explain(error, self.log.parent)[1])}
+        self._tell({"question": question, "again": again, **told})
+
+    def _outcome(self, question: str, again: int, messages: list[Message]) -> dict[str, Any]:
+        """What is told of a question. Raises OSError where it cannot be written down."""
+        pause, refused = FIRST_PAUSE, ""
         for calls in range(1, TRIES + 1):
             if not self._may_call():
-                return self._tell({**told, "spent": True})
+                return {"spent": True}
             try:
                 text = self._ask(messages, again)
             except Unanswered as error:
-                told["refused"] = str(error)
+                logger.warning("A question of a job found no answer: %s", error)
+                refused = _without_address(error)
             else:
                 return self._keep(Row(question, again, text, calls))
             if calls == TRIES or self._over.wait(pause):
                 break
             pause *= 2
-        return self._tell(told)
+        return {"refused": refused}
 
     def _may_call(self) -> bool:
         with self._lock:
@@ -138,17 +150,38 @@ class Relay:
             text = piece.text
         return storable(text[-KEPT_CHARACTERS:])
 
-    def _keep(self, row: Row) -> None:
-        """Written down before it is passed on: it is never paid twice."""
-        line = json.dumps(dataclasses.asdict(row))
-        with self._lock, self.log.open("a", encoding="utf-8") as handle:
-            handle.write(f"{line}\n")
+    def _keep(self, row: Row) -> dict[str, Any]:
+        """Written down before it is passed on: it is never paid twice. Raises OSError."""
+        told = dataclasses.asdict(row)
+        with self._lock:
+            _append(self.log, json.dumps(told))
         self.moved += 1
-        self._tell(dataclasses.asdict(row))
+        return told
 
     def _tell(self, told: dict[str, Any]) -> None:
         with self._lock, contextlib.suppress(OSError):  # the process has ended
             self._ours.sendall(f"{json.dumps(told)}\n".encode())
+
+
+def _append(path: Path, line: str) -> None:
+    """A whole line, or none. Raises OSError."""
+    before = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("a", encoding="utf-8") as handle:
+            handle.write(f"{line}\n")
+    except OSError:
+        with contextlib.suppress(OSError):  # a torn line would take the next one with it
+            os.truncate(path, before)
+        raise
+
+
+def _without_address(error: Unanswered) -> str:
+    """What the process may hear, and whoever reads why its job failed: the worker's log alone
+    says where the model is."""
+    cause = error.__cause__
+    if isinstance(cause, Unreachable):
+        return f"The model broke off ({type(cause).__name__})."
+    return str(error)
 
 
 def _question(line: bytes) -> tuple[str, int, list[Message]]:

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models_runtime import phrases
 from models_runtime.jobdir import BadInput, JobDir, write_atomically
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, Progress, jsonl_line
@@ -172,7 +173,7 @@ class Judge:
                 phrase(
                     "The judge does not answer (%(why)s). What it has said is kept: start the "
                     "job again once it does.",
-                    why=told["refused"],
+                    why=phrases.restored(str(told["refused"])),
                 )
             )
         return Row(**told)

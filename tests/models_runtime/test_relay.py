@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from models_runtime import jobs, relay, serving
+from models_runtime import jobs, phrases, relay, serving
 from models_runtime.child import Child, without_secrets
-from models_runtime.jobdir import BadInput
+from models_runtime.jobdir import DISK_FULL, BadInput
 from models_runtime.models import Endpoint, Job, Project
 from models_runtime.relay import Relay
 from models_runtime.relayed import FILE, VARIABLE, Row, read
@@ -135,6 +138,54 @@ def test_a_question_that_finds_no_answer_is_asked_again_and_then_given_up(
         assert told["refused"] == "The model server answered 503."
         assert len(server.asked) == relay.TRIES
     assert set(read(tmp_path)[0]) == {("a", 0)}  # what was not said is not kept
+
+
+def test_where_the_model_is_stays_in_the_worker_s_log(
+    ask: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for address in ("http://127.0.0.1:1/v1", "http://169.254.169.254/v1"):
+        told = ask(SimpleNamespace(url=address), question("a"))
+        refused = {"refused": "The model broke off (Unreachable)."}
+        assert told == [{"question": "a", "again": 0, **refused}]
+    assert "127.0.0.1 cannot be reached" in caplog.text
+    assert "169.254.169.254 is 169.254.169.254, which is never called" in caplog.text
+
+
+def test_who_waits_for_an_answer_that_cannot_be_kept_is_told(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "FILE", "/dev/full")
+    with endpoint(["seven"]) as server:
+        told = ask(server, question("a"))
+        assert len(server.asked) == 1
+    assert phrases.restored(told[0]["refused"]) == DISK_FULL
+
+
+def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_text("whole\n", encoding="utf-8")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            relay._append(path, "x" * (1 << 17))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_text(encoding="utf-8") == "whole\n"
+
+
+def test_answers_may_come_while_the_line_is_closed(job: Job, tmp_path: Path) -> None:
+    made = Relay.of(job, tmp_path, tmp_path)
+    assert made is not None
+
+    class Comes(Future[None]):
+        def cancelled(self) -> bool:
+            made._asked.discard(self)
+            return True
+
+    made._asked |= {Comes(), Comes()}
+    made.close()
+    assert not made._asked
 
 
 def test_calls_are_counted_over_all_attempts(ask: Callable[..., Any]) -> None:

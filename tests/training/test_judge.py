@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from models_runtime.jobdir import BadInput
+from models_runtime import phrases
+from models_runtime.jobdir import DISK_FULL, BadInput
 from models_runtime.relayed import SHARDS, VARIABLE, read
 from tests.training import tiny
 from training import judge
@@ -207,6 +208,7 @@ def test_a_judge_without_verdicts_stops_the_run(
     [
         ({"spent": True}, "asked 20,000 times, as often as the option judge_calls allows"),
         ({"refused": "It fell silent."}, r"does not answer \(It fell silent.\). What it has said"),
+        ({"refused": phrases.stored(DISK_FULL)}, r"does not answer \(The disk that holds the job"),
     ],
 )
 def test_a_judge_that_cannot_be_asked_stops_the_run(
