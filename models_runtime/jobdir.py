@@ -11,6 +11,7 @@
         checkpoints/step-S/   resumable training state, complete once manifest.json is in it
         shards/               finished shards of a sample job
         relayed.jsonl         what the worker asked somebody else's model for it, and the answers
+        spent.jsonl           how often it has asked so far
         output/               the artefact: weights + tokenizer, or completions, or a report
         ranks/R               how process R of several ended, where training.launch started them
         result.json           written last: its presence means the attempt finished

@@ -32,7 +32,7 @@ from models_runtime.models import Endpoint, Job
 from models_runtime.outbound import Unreachable
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, Sampler
-from models_runtime.relayed import FILE, WINDOW, Row, read, storable
+from models_runtime.relayed import FILE, SPENT, WINDOW, Row, spent, storable
 from models_runtime.serving import Address, Unanswered
 
 TRIES = 4  # of a question whose answer does not come; the pause doubles each time
@@ -51,8 +51,8 @@ class Relay:
         self.address = address
         self.calls = int(bounds["calls"])
         self.seconds = float(bounds["seconds"])
-        self.spent = sum(row.calls for row in read(root)[0].values())
-        self.log = folder / FILE
+        self.spent = spent(root)
+        self.log, self.counted = folder / FILE, folder / SPENT
         self.moved = 0
         self._ours, self.theirs = socket.socketpair()
         self._lock = threading.Lock()
@@ -136,9 +136,14 @@ class Relay:
         return {"refused": refused}
 
     def _may_call(self) -> bool:
+        """Written down before the call is made: one without an answer is paid for too. Raises
+        OSError."""
         with self._lock:
+            if self.spent >= self.calls:
+                return False
             self.spent += 1
-            return self.spent <= self.calls
+            _append(self.counted, str(self.spent))
+            return True
 
     def _ask(self, messages: list[Message], again: int) -> str:
         """The end of the likeliest answer, and of a drawn one where that was of no use. Raises

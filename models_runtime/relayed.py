@@ -1,6 +1,7 @@
 """What a job has asked somebody else's model through its worker: the rows, and where they lie.
 
     attempt-N/relayed.jsonl         a row an answer, written by the worker before it passes it on
+    attempt-N/spent.jsonl           the calls so far, counted before each, also those in vain
     attempt-N/shards/asked-*.jsonl  the same rows, by the process that asked: what travels to
                                     another host (models_runtime.handover)
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 VARIABLE = "CONCORD_RELAY"  # the number of the process's end of the socket pair
 FILE = "relayed.jsonl"
+SPENT = "spent.jsonl"
 SHARDS = "asked-"
 WINDOW = 64  # questions on their way at most: both ends would else wait for each other
 
@@ -45,6 +47,16 @@ def read(root: Path) -> tuple[dict[tuple[str, int], Row], set[tuple[str, int]]]:
     line that a kill tore is no row."""
     shards = _rows(root.glob(f"attempt-*/shards/{SHARDS}*"))
     return {**_rows(root.glob(f"attempt-*/{FILE}")), **shards}, set(shards)
+
+
+def spent(root: Path) -> int:
+    """The calls of all attempts: as many as the worker counted, or on another host, where that
+    is not known, as many as its rows took. A line that a kill tore is a lesser number."""
+    counted = [sum(row.calls for row in read(root)[0].values())]
+    for path in root.glob(f"attempt-*/{SPENT}"):
+        told = path.read_text(encoding="utf-8", errors="replace").split()
+        counted += [int(number) for number in told if number.isdecimal()]
+    return max(counted)
 
 
 def _rows(paths: Iterable[Path]) -> dict[tuple[str, int], Row]:

@@ -151,13 +151,14 @@ def test_where_the_model_is_stays_in_the_worker_s_log(
     assert "169.254.169.254 is 169.254.169.254, which is never called" in caplog.text
 
 
-def test_who_waits_for_an_answer_that_cannot_be_kept_is_told(
-    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("file", "asked"), [("FILE", 1), ("SPENT", 0)])
+def test_who_waits_for_an_answer_that_cannot_be_written_down_is_told(
+    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, file: str, asked: int
 ) -> None:
-    monkeypatch.setattr(relay, "FILE", "/dev/full")
+    monkeypatch.setattr(relay, file, "/dev/full")
     with endpoint(["seven"]) as server:
         told = ask(server, question("a"))
-        assert len(server.asked) == 1
+        assert len(server.asked) == asked
     assert phrases.restored(told[0]["refused"]) == DISK_FULL
 
 
@@ -194,6 +195,19 @@ def test_calls_are_counted_over_all_attempts(ask: Callable[..., Any]) -> None:
         told = ask(server, question("c"), question("d"), attempt=2, calls=3)
         assert len(server.asked) == 3
     assert sorted("spent" in row for row in told) == [False, True]
+
+
+def test_calls_without_an_answer_count_in_the_next_attempt_too(ask: Callable[..., Any]) -> None:
+    with unanswering() as server:
+        ask(server, question("a"))
+        assert len(server.asked) == relay.TRIES
+    with endpoint(["five"]) as server:
+        told = ask(server, question("a"), question("b"), attempt=2, calls=relay.TRIES + 1)
+        assert len(server.asked) == 1
+        assert sorted("spent" in row for row in told) == [False, True]
+        told = ask(server, question("c"), attempt=3, calls=relay.TRIES + 1)
+        assert len(server.asked) == 1
+    assert told == [{"question": "c", "again": 0, "spent": True}]
 
 
 def test_no_more_are_asked_at_a_time_than_the_run_allows(
