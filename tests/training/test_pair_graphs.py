@@ -22,7 +22,7 @@ from training.models import PairGraph, TrainingRun
 pytestmark = [pytest.mark.training, pytest.mark.django_db]
 FAST = {
     "learning_rate": 1e-2, "batch_size": 4, "epochs": 1, "panel": 0, "k": 3, "temperature": 1.0,
-    "max_new_tokens": 6,
+    "max_new_tokens": 40,
 }  # fmt: skip
 
 
