@@ -28,7 +28,7 @@ from training.task import Task
 
 pytestmark = [pytest.mark.training, pytest.mark.long]
 QUICK = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 8, "save_every": 3}
-THOROUGH = {"epochs": 30, "save_every": 1000}
+THOROUGH = {"epochs": 60, "save_every": 1000}
 OPTIONS: dict[str, dict[str, Any]] = {
     "conditional": {**QUICK, "phrases": "so bad | so fine | so good"},
     "hindsight": {**QUICK, "good_phrase": "so good", "bad_phrase": "so bad"},
