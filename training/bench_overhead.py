@@ -12,6 +12,7 @@ training.bench_reward does.
 
 from __future__ import annotations
 
+import abc
 import random
 import sys
 import tempfile
@@ -80,7 +81,7 @@ def main(folder: Path) -> None:
 
 
 @dataclass
-class Trained:
+class Trained(abc.ABC):
     """Both sides of one method; each call trains a fresh copy of the policy, and leaves its
     weights."""
 
@@ -101,11 +102,13 @@ class Trained:
         """CPU seconds a step of the bare script."""
         return self._clocked("theirs", self.train_theirs)
 
+    @abc.abstractmethod
     def train_ours(self, model: Any) -> None:
-        raise NotImplementedError
+        """As the job does it."""
 
+    @abc.abstractmethod
     def train_theirs(self, model: Any) -> None:
-        raise NotImplementedError
+        """By the library's trainer alone."""
 
     def task(self, method: str, **options: Any) -> Task:
         return task_in(self.scratch, method, {**OURS, **options})

@@ -65,6 +65,7 @@ def _trained(checkpoint: Path) -> tuple[Mapping[str, Tensor], list[dict[str, Any
     """The weights that were saved, and what adapters keep beside; of our loop, or of TRL's."""
     for name in (STATE, ADAPTERS):
         if (checkpoint / name).is_file():
+            # weights_only: data of our own, of a verified manifest; reading it runs no code.
             state = torch.load(checkpoint / name, map_location="cpu", weights_only=True)
             return state["model"], state.get("adapters", [])
     weights: dict[str, Tensor] = {}

@@ -107,7 +107,7 @@ def test_the_repaired_parts_go_into_a_file_that_runs_nothing(lead: Client, cast:
     reviewed(cast, repaired=True)
     reviewed(cast, repaired=False)
     response = lead.get(f"{PAGE}repaired.csv")
-    lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]  # it streams
     [found] = csv.DictReader(lines)
     assert found["prompt"] == f"'{FORMULA}"
     assert found["suggested"].endswith(" better")

@@ -229,7 +229,7 @@ def test_a_bad_line_is_named_and_nothing_is_imported(
 
 BAD_RATINGS: list[tuple[dict[str, Any], str]] = [
     (ratings(4, 6), "That rating is not on this question's scale."),
-    (ratings(4, 4.0), "That rating is not on this question's scale."),  # type: ignore[arg-type]
+    (ratings(4, 4.0), "That rating is not on this question's scale."),  # type: ignore[arg-type]  # no whole
     (ratings(4), "Rate everything that is asked for."),
     (ratings(4, 4, 4), "not in the form in which a rating is stored"),
     (

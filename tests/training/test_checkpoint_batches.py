@@ -165,7 +165,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
         ([7], {"colour": "red"}, "has no option named 'colour'"),
     ):
         with pytest.raises(ValueError, match=words):
-            checkpoint_batches.ask(run, steps, told)  # type: ignore[arg-type]
+            checkpoint_batches.ask(run, steps, told)  # type: ignore[arg-type]  # as sent
     judge = runs.start_run(iteration=iteration, role="reward_model", method="reward")
     with pytest.raises(ValueError, match="Only checkpoints of a policy"):
         checkpoint_batches.ask(judge, [7])

@@ -112,7 +112,7 @@ def test_a_step_taken_twice_happens_once_and_a_stopped_graph_goes_on(judged: Ite
     work(graph, until="train")
     assert TrainingRun.objects.get(role="policy").snapshot.is_made_by_models
     pair_graphs.cancel(graph)
-    assert pair_graphs.current_job(graph).state == "cancelled"  # type: ignore[union-attr]
+    assert pair_graphs.current_job(graph).state == "cancelled"  # type: ignore[union-attr]  # one
     with pytest.raises(StaleState):
         pair_graphs.go_on(graph)
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
         ("contrast", {"weak_prompt": "Be rude.", "loss": "ipo", "beta": 0.3}, "set tau"),
     ):
         with pytest.raises(ValueError, match=words):
-            pair_graphs.start(iteration=iteration, recipe=recipe, options=told)  # type: ignore[arg-type]
+            pair_graphs.start(iteration=iteration, recipe=recipe, options=told)  # type: ignore[arg-type]  # as sent
     Iteration.objects.update(state="promoted")
     iteration.refresh_from_db()
     with pytest.raises(ValueError, match="until the iteration is decided"):

@@ -66,6 +66,7 @@ class Looking:
     def take_up(self, folder: Path) -> None:
         """From the checkpoint that a run goes on from."""
         if (folder / STATE).is_file():
+            # weights_only: data of our own, of a verified manifest; reading it runs no code.
             found = torch.load(folder / STATE, map_location="cpu", weights_only=True)
             self.best.restore(found)
 
