@@ -72,7 +72,7 @@ class SampleConfig:
     the response embeddings for pair selection (REAL); empty: no embeddings."""
 
     samplers: list[Sampler]
-    batch_size: int = 64
+    batch_size: int = 0  # rows sampled together; 0: as many as there is room for
     shard_size: int = 32  # prompts a shard; a shard is the unit of resume
     embed_with: str = ""
 

@@ -124,8 +124,8 @@ def _config(job: JobDir) -> SampleConfig:
         raise BadInput(f"The sample job's configuration is not valid: {error}.") from error
     if not config.samplers or any(sampler.k < 1 for sampler in config.samplers):
         raise BadInput("A sample job needs at least one sampler, each with k of 1 or more.")
-    if config.batch_size < 1 or config.shard_size < 1:
-        raise BadInput("batch_size and shard_size must be 1 or more.")
+    if config.batch_size < 0 or config.shard_size < 1:
+        raise BadInput("batch_size must be 0 or more, and shard_size 1 or more.")
     return config
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from models_runtime import chat, loading
-from models_runtime.backends import LocalBackend, pick, uniforms
+from models_runtime.backends import LocalBackend
+from models_runtime.decoding import pick, uniforms
 from models_runtime.records import PromptRecord, Sampler
 from tests.models_runtime.tiny import DEMO_POLICY, tiny_policy, world_prompts
 
