@@ -202,12 +202,13 @@ def _again(row: CheckpointBatch, actor: User | None) -> CheckpointBatch:
         held = CheckpointBatch.objects.select_for_update().get(pk=row.pk)
         if held.opened is not None:
             return held
-        if held.batch:
-            held.batch.job = _retried(held.batch.job, actor)
-            held.batch.save(update_fields=["job"])
-        held.publishing = _retried(held.publishing, actor)
-        held.error = ""
-        held.save(update_fields=["publishing", "error"])
+        batch, publishing = held.batch, _retried(held.publishing, actor)
+        if batch and (job := _retried(batch.job, actor)) != batch.job:
+            batch.job = job
+            batch.save(update_fields=["job"])
+        if held.error or publishing != held.publishing:
+            held.publishing, held.error = publishing, ""
+            held.save(update_fields=["publishing", "error"])
     return held
 
 

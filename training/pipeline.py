@@ -16,7 +16,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
-from labeling import comparisons, conversations, iterations, questions, snapshots
+from labeling import comparisons, conversations, iterations, pilots, questions, snapshots
 from labeling.iterations import Plan, plan_of
 from labeling.models import Campaign, Iteration, SamplingBatch, User
 from labeling.questions import Parts
@@ -281,10 +281,12 @@ def _collected(iteration: Iteration) -> bool:
     labels = iteration.labels_people
     if plan.count_simulated:
         labels += iteration.labels_others
-    if plan.start_training != "auto":
+    if plan.start_training != "auto" or pilots.withholds(iteration.campaign):
         return False
     # Fewer pairs than labels wanted: all of them answered is all there will be.
-    return labels >= plan.target_labels or not iteration.comparisons.filter(state="open").exists()
+    # What a filled quota withholds wants no label (overlap 0).
+    wanted = iteration.comparisons.filter(state="open", overlap__gt=0)
+    return labels >= plan.target_labels or not wanted.exists()
 
 
 def _train(iteration: Iteration) -> None:

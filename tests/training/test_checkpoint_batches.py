@@ -22,7 +22,11 @@ from tests.training import store
 from training import checkpoint_batches, pipeline, runs
 from training.models import CheckpointBatch, TrainingRun
 
-pytestmark = [pytest.mark.training, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+]
 SLOW = {"learning_rate": 3e-3, "batch_size": 1, "epochs": 30, "save_every": 20, "panel": 0}
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from models_runtime.backends import LocalBackend
 from models_runtime.chat import encode_prompt
+from models_runtime.decoding import Asked, Decoder, Rows
 from models_runtime.loading import context_length_in, load_policy, load_tokenizer
 from models_runtime.records import PromptRecord, Sampler
 from tests.training import tiny
@@ -30,24 +31,32 @@ def long_prompt(number: int = 0) -> PromptRecord:
     return PromptRecord(number, tiny.asked(said), f"item {number}")
 
 
-class Watched(LocalBackend):
-    """Keeps the prompts that the model is given."""
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The prompts that the model is given."""
+    prompts: list[list[int]] = []
+    begin = Decoder.begin
 
-    def _generate(self, batch: Any, *rest: Any) -> Any:
-        self.seen = [row.prompt for row in batch]
-        return super()._generate(batch, *rest)
+    def watched(self: Decoder, asked: Sequence[Asked]) -> Rows:
+        prompts.extend(row.prompt for row in asked)
+        return begin(self, asked)
+
+    monkeypatch.setattr(Decoder, "begin", watched)
+    return prompts
 
 
-def test_training_and_scoring_see_the_tokens_that_sampling_saw(tmp_path: Path) -> None:
+def test_training_and_scoring_see_the_tokens_that_sampling_saw(
+    tmp_path: Path, seen: list[list[int]]
+) -> None:
     policy = tiny.make_policy(tmp_path)
     tokenizer, prompt = load_tokenizer(policy), long_prompt()
-    backend = Watched(load_policy(policy), tokenizer)
+    backend = LocalBackend(load_policy(policy), tokenizer)
     first, second = backend.sample([prompt], SAMPLER)
     whole = encode_prompt(tokenizer, prompt.messages)
     assert context_length_in(policy) == CONTEXT
     assert first.prompt_cut == len(whole) - (CONTEXT - LONGEST)
     sampled = whole[first.prompt_cut :]
-    assert backend.seen == [sampled, sampled]
+    assert seen == [sampled, sampled]
     encoder = Encoder.of(policy, parse("dpo", {"max_new_tokens": LONGEST}))
     trained = encoder.encode(prompt.messages, "so good", ended=False)
     assert trained is not None

@@ -95,17 +95,17 @@ SMALL_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
         name: {"learning_rate": 3e-4, "batch_size": 32}
         for name in ("odpo", "tdpo", "beta_dpo", "simpo", "slic", "spin")
     },
-    "orpo": {"optimizer": "sgd", "learning_rate": 0.03, "batch_size": 32, "odds_weight": 1.0},
+    "orpo": {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "odds_weight": 1.0},
     **{name: {"learning_rate": 5e-4, "epochs": 1, "batch_size": 16} for name in ("rrhf", "pro")},
     "conditional": {"learning_rate": 1e-3, "batch_size": 32},
     "hindsight": {"learning_rate": 1e-3, "batch_size": 32},
     "distil": {"learning_rate": 5e-4, "batch_size": 32, "k": 4, "temperature": 0.8},
     "raft": {
         "optimizer": "sgd",
-        "learning_rate": 0.05,
+        "learning_rate": 0.1,
         "batch_size": 32,
         "epochs": 1,
-        "k": 12,
+        "k": 24,
         "keep": 2,
         "temperature": 0.8,
     },
@@ -132,7 +132,7 @@ SMALL_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
             "beta": 0.2,
             "temperature": 0.8,
         }
-        for name, rate in (("grpo", 0.025), ("rloo", 0.015))
+        for name, rate in (("grpo", 0.025), ("rloo", 0.01))
     },
 }
 
