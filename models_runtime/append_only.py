@@ -16,7 +16,14 @@ from django.db.migrations.operations.base import Operation
 
 PREFIX = "concord_append_only"
 # Django's label of every append-only model; the tables are protected by their own migrations.
-MODELS = ("labeling.label", "models_runtime.auditevent")
+MODELS = (
+    "labeling.label",
+    "labeling.consentgiven",
+    "labeling.payrate",
+    "labeling.payrollperiod",
+    "labeling.payrollline",
+    "models_runtime.auditevent",
+)
 
 
 class AppendOnly(Operation):

@@ -53,7 +53,26 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["object_type", "object_id", "id"])]
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "id"]),
+            # The audit page: a project's newest, of all or of one verb.
+            models.Index(fields=["project", "at", "id"], name="audit_of_project"),
+            models.Index(fields=["project", "verb", "at", "id"], name="audit_of_verb"),
+            models.Index(fields=["project", "actor", "at", "id"], name="audit_of_actor"),
+        ]
+
+
+class AuditPlace(models.Model):
+    """Where an event came from. Apart from the event, because it is a person's and is emptied:
+    after its time, and with the person's erasure."""
+
+    event = models.OneToOneField(
+        AuditEvent, models.DO_NOTHING, primary_key=True, related_name="place"
+    )
+    channel = models.CharField(max_length=20)  # page, worker, command line
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=60, blank=True)
+    kept_since = models.DateTimeField(null=True, db_index=True)  # null: there is nothing to empty
 
 
 class Job(models.Model):

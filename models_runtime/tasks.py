@@ -7,7 +7,7 @@ from collections import Counter
 from celery import current_app, shared_task
 from kombu.exceptions import ChannelError
 
-from models_runtime import jobs
+from models_runtime import audit, jobs
 
 # A beat that nobody answered in time is dropped: the next one says the same.
 _EXPIRES = 120
@@ -34,6 +34,11 @@ def run_job(queue: str) -> None:
 def sweep_jobs() -> None:
     jobs.sweep()
     jobs.forget_progress()
+
+
+@shared_task(name="models_runtime.forget_places", ignore_result=True, expires=_EXPIRES)
+def forget_places() -> None:
+    audit.forget_places()
 
 
 def waiting(queue: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from models_runtime import jobs
+from models_runtime import acting, jobs
 from models_runtime.jobdir import JobDir, run_in
 from models_runtime.models import Job
 
@@ -29,4 +29,5 @@ class Command(BaseCommand):
 
 
 def _call(attempt: JobDir) -> None:
-    import_string(jobs.ROW_CALLS[attempt.spec()["config"]["call"]])(attempt)
+    with acting.at_work():
+        import_string(jobs.ROW_CALLS[attempt.spec()["config"]["call"]])(attempt)
