@@ -93,15 +93,17 @@ def mace(
     restarts: int = 10,
     most: int = 50,
     prior: float = 0.5,
+    habit: float = 10.0,
     seed: int = 0,
 ) -> Consensus:
     """MACE (Hovy et al. 2013): a rater either knows the category, or spams by a habit of their
-    own. Variational EM with Beta(prior, prior) on knowing and Dirichlet(10) on the habit, the
-    best of so many random starts. All categories are as likely beforehand."""
+    own. Variational EM with Beta(prior, prior) on knowing and a symmetric Dirichlet on the habit,
+    ``habit`` for each category, both as the paper's section 3; the best of so many random starts.
+    All categories are as likely beforehand."""
     rng = np.random.default_rng(seed)
     people = int(raters.max()) + 1
     found = [
-        _mace_once(items, raters, answers, size, people, rng, most, prior)
+        _mace_once(items, raters, answers, size, people, rng, most, prior, habit)
         for _ in range(max(restarts, 1))
     ]
     return max(found, key=lambda one: one.log_likelihood)
@@ -116,6 +118,7 @@ def _mace_once(
     rng: np.random.Generator,
     most: int,
     prior: float,
+    of_habit: float,
 ) -> Consensus:
     knows = rng.uniform(0.5, 0.9, people)
     habit = np.full((people, size), 1.0 / size)
@@ -132,7 +135,7 @@ def _mace_once(
         knowing = np.bincount(raters, weights=knew, minlength=people)
         given = np.bincount(raters, minlength=people)
         knows = _variational(np.array([knowing, given - knowing], dtype=float).T + prior)[:, 0]
-        habit = _variational(spammed.reshape(people, size) + 10.0 / size)
+        habit = _variational(spammed.reshape(people, size) + of_habit)
         converged = bool(likelihood - before < 1e-8 * abs(likelihood))
         if converged:
             break
@@ -141,10 +144,11 @@ def _mace_once(
 
 
 def _variational(counts: Ratings) -> Floats:
-    """Rows of exp(E log p) under Dirichlet(counts), to a sum of 1."""
-    rows = np.exp(special.digamma(counts) - special.digamma(counts.sum(axis=1, keepdims=True)))
-    normed: Floats = rows / rows.sum(axis=1, keepdims=True)
-    return normed
+    """Rows of exp(E log p) under Dirichlet(counts), whose sum is below 1: so the bound rises."""
+    found: Floats = np.exp(
+        special.digamma(counts) - special.digamma(counts.sum(axis=1, keepdims=True))
+    )
+    return found
 
 
 def _confusion(items: Codes, raters: Codes, answers: Codes, belief: Floats, people: int) -> Floats:

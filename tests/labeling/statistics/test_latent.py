@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import digamma
 
 from labeling.statistics.latent import dawid_skene, mace, votes
 from tests.labeling.statistics.published import patients
@@ -61,3 +62,22 @@ def test_one_rater_is_believed():
     found = dawid_skene(np.arange(3), np.zeros(3, dtype=int), np.array([0, 1, 0]), 2)
     assert found.best.tolist() == [0, 1, 0]
     assert np.isfinite(found.posterior).all()
+
+
+def test_mace_comes_to_rest_where_the_papers_update_does():
+    """One more step of the authors' program (variational, Beta(.5, .5) and Dirichlet(10)), label
+    by label, changes nothing."""
+    _truth, items, raters, answers, _spams = crowd(0)
+    found = mace(items, raters, answers, 2, restarts=1, most=2_000)
+    habit = found.confusion[:, 0, 1] / (1 - found.competence)  # of answering 1 without looking
+    habits = np.stack([found.confusion[:, 1, 0] / (1 - found.competence), habit], axis=1)
+    counts, knowing = np.full((20, 2), 10.0), np.full((20, 2), 0.5)
+    for label, rater in enumerate(raters):
+        said = answers[label]
+        right = found.posterior[items[label], said]
+        luck = (1 - found.competence[rater]) * habits[rater, said]
+        knew = right * found.competence[rater] / (found.competence[rater] + luck)
+        knowing[rater] += [knew, 1 - knew]
+        counts[rater, said] += 1 - knew
+    expected = np.exp(digamma(knowing[:, 0]) - digamma(knowing.sum(axis=1)))
+    assert found.competence == pytest.approx(expected, abs=1e-3)

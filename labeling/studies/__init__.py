@@ -1,0 +1,1 @@
+"""Studies of the statistics on simulated raters whose faults are known, for anyone to rerun."""
