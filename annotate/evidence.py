@@ -157,14 +157,17 @@ def people(iteration: Iteration) -> list[tuple[str, Wins]]:
     """The blind comparison of the policy with its predecessor, by kind of rater: on all prompts,
     and on those that no policy was trained on."""
     rows = []
+    old = human_wins.other_sampled(iteration)
+    if old is None:
+        return []
     for source, split, title in (
         ("person", None, _("People")),
         ("person", "heldout", _("People, held-out prompts only")),
         ("simulated", None, _("Simulated raters")),
         ("simulated", "heldout", _("Simulated raters, held-out prompts only")),
     ):
-        wins = human_wins.of_iteration(iteration, source, split)
-        if wins is not None and wins.labels:
+        wins = human_wins.between(iteration, iteration.policy, old, source, split)
+        if wins.labels:
             rows.append((title, wins))
     return rows
 
