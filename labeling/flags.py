@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import slots
+from labeling import disputes, slots, withdrawals
 from labeling.models import Assignment, Campaign, Comparison, Flag, User
 from models_runtime import audit, states
 
@@ -17,6 +17,7 @@ from models_runtime import audit, states
 def take_back(*, assignment: Assignment, code: str) -> None:
     """Undo labels.flag, while no lead has settled it. Repeating it changes nothing."""
     Flag.objects.filter(assignment=assignment, code=code, resolved_at__isnull=True).delete()
+    _look_again(assignment.comparison)
 
 
 def unresolved(campaign: Campaign) -> QuerySet[Flag]:
@@ -35,6 +36,7 @@ def resolve(*, flag: Flag, actor: User) -> bool:
         if not open_one.update(resolved_at=timezone.now()):
             return False
         _audit("flag resolved", flag.comparison, actor, flag.code)
+    _look_again(flag.comparison)
     return True
 
 
@@ -52,11 +54,19 @@ def discard(*, flag: Flag, actor: User) -> bool:
             if not unresolved.update(resolved_at=timezone.now()):
                 return False
             _audit("flag resolved", comparison, actor, flag.code)
+            disputes.look_at([comparison.pk])
             return True
         slots.discount(comparison)
         unresolved.update(resolved_at=timezone.now())
         _audit("comparison discarded", comparison, actor, flag.code, before, "discarded")
+    disputes.look_at([comparison.pk])
     return True
+
+
+def _look_again(comparison: Comparison) -> None:
+    """One flag less: a comparison that was withdrawn for it is handed out again."""
+    withdrawals.put_back(comparison)
+    disputes.look_at([comparison.pk])
 
 
 def _audit(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,17 @@ def find(rater: User) -> Remains:
         with _noting(found, f"job {job.pk}"):
             if _was_given(job, addresses, words):
                 found.jobs.append(job)
+    return found
+
+
+def holding(snapshots: Iterable[Snapshot], words: Words) -> Remains:
+    """Which of these snapshots hold texts that were replaced since. Reads each from its
+    beginning."""
+    found = Remains()
+    for snapshot in snapshots:
+        with _noting(found, f"snapshot {snapshot.sha256}"):
+            if _holds(snapshot, words):
+                found.snapshots.append(snapshot)
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from labeling import erasure, labels, leases, remains, snapshots
-from labeling.models import Prompt, Snapshot, User
+from labeling import erasure, labels, leases, quality_job, remains, snapshots
+from labeling.models import Completion, Prompt, Snapshot, User
 from models_runtime import artifacts, jobs
 from models_runtime.models import Job
 from tests.factories import Cast, ComparisonFactory, IterationFactory, make_cast
@@ -118,3 +118,23 @@ def test_what_cannot_be_read_any_more_is_not_taken_for_clean(tmp_path: Path) -> 
     cast.rater.refresh_from_db()
     found = remains.find(cast.rater)
     assert (found.snapshots, found.unread) == ([], [f"snapshot {gone.sha256}"])
+
+
+def test_a_card_with_an_erased_text_says_nothing_in_the_figures() -> None:
+    """What was judged there is not to be seen any more: neither their edit's card nor their
+    prompt's."""
+    cast = make_cast(parts=EDIT)
+    rate(cast, cast.rater, edited(SECRET))
+    rate(cast, cast.other_rater, edited("An answer by somebody else."))
+    before = quality_job.reports(cast.campaign)["person"]["labels"]
+    erased = Completion.objects.get(text=SECRET)
+    shown = ComparisonFactory(campaign=cast.campaign, iteration=cast.campaign.iterations.first())
+    shown.items.filter(position=0).update(completion=erased)
+    card = leases.claim_next(rater=cast.other_rater, campaign=cast.campaign)
+    assert card is not None
+    assert card.comparison_id == shown.pk
+    parts = edited("Yet another one.")
+    labels.record_label(assignment=card, parts=parts, idempotency_key=uuid.uuid4())
+    assert quality_job.reports(cast.campaign)["person"]["labels"] == before + 1
+    erasure.erase(rater=cast.rater)
+    assert quality_job.reports(cast.campaign)["person"]["labels"] == before
