@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from annotate.forms import RequestForm
-from labeling.care import LONGEST_WARNING, Care
+from annotate.forms import RequestForm, printable
+from labeling.care import LONGEST_WARNING, MOST_KINDS, Care
 
 
 class LimitField(forms.IntegerField):
@@ -16,6 +16,20 @@ class LimitField(forms.IntegerField):
 
     def prepare_value(self, value: Any) -> Any:
         return value or None
+
+
+class KindsField(forms.CharField):
+    """Categories and tags of prompts, with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        names = [" ".join(name.split()) for name in super().clean(value).split(",")]
+        kinds = list(dict.fromkeys(name for name in names if name))
+        if len(kinds) > MOST_KINDS or any(len(name) > 100 for name in kinds):
+            raise forms.ValidationError(_("At most a hundred kinds, of 100 characters each."))
+        return kinds
 
 
 class CareFields(forms.Form):
@@ -45,6 +59,15 @@ class CareFields(forms.Form):
         max_value=32_000,
         help_text=_("The most a rater is shown of all campaigns with a warning. Empty: no limit."),
     )
+    sensitive_kinds = KindsField(
+        label=_("Kinds that need a yes of their own"),
+        required=False,
+        validators=[printable],
+        help_text=_(
+            "Categories and tags of prompts, with commas between them: only raters who say yes to "
+            "one are shown it."
+        ),
+    )
 
     def care_boxes(self) -> list[forms.BoundField]:
         return [self["needs_consent"], self["veiled"]]
@@ -56,11 +79,13 @@ class CareFields(forms.Form):
             needs_consent=data["needs_consent"],
             veiled=data["veiled"],
             daily_cards=data["daily_cards"] or 0,
+            sensitive_kinds=data["sensitive_kinds"],
         )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        asked = data.get("needs_consent") or data.get("veiled") or data.get("daily_cards")
+        others = ("needs_consent", "veiled", "daily_cards", "sensitive_kinds")
+        asked = any(data.get(name) for name in others)
         if asked and not data.get("content_warning", "").strip():
             said = _("Write the warning first: the other settings need one.")
             self.add_error("content_warning", said)
@@ -74,7 +99,7 @@ class CareForm(CareFields):
 class BoundaryForm(RequestForm):
     """What a rater does about a warning."""
 
-    ACTS = ("consent", "withdraw", "leave", "return")
+    ACTS = ("consent", "withdraw", "leave", "return", "opt-in")
     act = forms.ChoiceField(
         choices=[(act, act) for act in ACTS],
         error_messages={"required": _("Say what to do."), "invalid_choice": _("Say what to do.")},

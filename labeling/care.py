@@ -6,7 +6,7 @@ taken back closes the campaign to its rater until they give it again.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,17 +23,23 @@ MOST_KINDS = 100
 @dataclass(frozen=True)
 class Care:
     """A campaign's settings; without a warning the others say nothing. ``daily_cards``: the most
-    cards of all campaigns with a warning that a rater is shown in 24 hours here; 0: no limit."""
+    cards of all campaigns with a warning that a rater is shown in 24 hours here; 0: no limit.
+    ``sensitive_kinds``: categories and tags of prompts that a rater says yes to, one by one."""
 
     content_warning: str = ""
     needs_consent: bool = False
     veiled: bool = False
     daily_cards: int = 0
+    sensitive_kinds: list[str] = field(default_factory=list)
 
 
 def of(campaign: Campaign) -> Care:
     return Care(
-        campaign.content_warning, campaign.needs_consent, campaign.veiled, campaign.daily_cards
+        campaign.content_warning,
+        campaign.needs_consent,
+        campaign.veiled,
+        campaign.daily_cards,
+        campaign.sensitive_kinds,
     )
 
 
@@ -80,8 +86,19 @@ def leave(*, rater: User, campaign: Campaign, kind: str) -> None:
         row = _boundary(rater, campaign)
         if kind and kind not in row.left and len(row.left) < MOST_KINDS:
             row.left = [*row.left, kind]
-            row.save(update_fields=["left"])
+            row.opted_in = [name for name in row.opted_in if name != kind]
+            row.save(update_fields=["left", "opted_in"])
         _give_back(rater, campaign, kind)
+
+
+def opt_in(*, rater: User, campaign: Campaign, kind: str) -> None:
+    """Offer a sensitive kind from the next card on. What is none is passed over."""
+    with transaction.atomic():
+        row = _boundary(rater, campaign)
+        if kind in campaign.sensitive_kinds and kind not in row.opted_in:
+            row.opted_in = [*row.opted_in, kind]
+            row.left = [name for name in row.left if name != kind]
+            row.save(update_fields=["left", "opted_in"])
 
 
 def come_back(*, rater: User, campaign: Campaign, kind: str) -> None:

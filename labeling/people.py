@@ -92,13 +92,22 @@ def project_meant(slug: str = "") -> Project:
     )
 
 
-def members(project: Project) -> list[Member]:
-    """People with a role in the project, by name; programs and simulated raters are none."""
-    rows = Membership.objects.filter(project=project, user__kind="person").select_related("user")
-    held: dict[User, list[str]] = {}
-    for row in rows.order_by("user__username"):
-        held.setdefault(row.user, []).append(row.role)
-    return [Member(user, sorted(roles, key=ROLES.index)) for user, roles in held.items()]
+def members(project: Project, named: str = "") -> QuerySet[User]:
+    """People with a role in the project, by name; programs and simulated raters are none. With
+    ``named`` those whose name holds it."""
+    rows = User.objects.filter(memberships__project=project, kind="person")
+    if named:
+        rows = rows.filter(username__icontains=named)
+    return rows.distinct().order_by("username")
+
+
+def with_roles(project: Project, users: Collection[User]) -> list[Member]:
+    """The same, each with their roles in the project."""
+    held: dict[int, list[str]] = {user.pk: [] for user in users}
+    rows = Membership.objects.filter(project=project, user__in=held)
+    for user, role in rows.values_list("user", "role"):
+        held[user].append(role)
+    return [Member(user, sorted(held[user.pk], key=ROLES.index)) for user in users]
 
 
 def add(
@@ -146,11 +155,37 @@ def set_roles(*, project: Project, user: User, roles: Collection[str], actor: Us
         _give(project, user, roles, actor)
 
 
+def give(*, project: Project, user: User, roles: Collection[str], actor: User | None) -> None:
+    """These roles besides those that somebody has. Raises NotPossible."""
+    _check_roles(roles)
+    with transaction.atomic():
+        _hold(project)
+        _give(project, user, roles, actor)
+
+
+def newcomer(username: str, *, email: str = "", languages: Collection[str] = ()) -> User:
+    """Somebody who is not stored and has no password yet. Raises NotPossible for a name that is
+    none."""
+    user = _named_so(username)
+    user.email, user.languages = email, sorted(set(languages))
+    return user
+
+
+def describe(*, user: User, email: str, languages: Collection[str]) -> None:
+    """What somebody says about themselves: where mail reaches them, and what they read."""
+    chosen = sorted(set(languages))
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk, erased_at=None).update(email=email, languages=chosen)
+        data = {"has_mail": bool(email), "languages": chosen}
+        for project in Project.objects.filter(memberships__user=user).distinct():
+            audit.record(
+                verb="account described", obj=user, project=project, actor=user, data=data
+            )
+
+
 def reset_password(*, project: Project, user: User, actor: User) -> str:
     """A newly drawn password, returned this once. Sessions under the old one end at once."""
-    _check_answers_for(user, actor, "Only they themselves can change their password")
-    if user.pk == actor.pk:
-        raise NotPossible(phrase("Change your own password on your account page."))
+    check_may_reset(user=user, actor=actor)
     password = draw_password()
     user.set_password(password)  # a session holds a hash of the password's hash
     with transaction.atomic():
@@ -159,12 +194,19 @@ def reset_password(*, project: Project, user: User, actor: User) -> str:
     return password
 
 
+def check_may_reset(*, user: User, actor: User) -> None:
+    """Raises NotPossible where this lead is not to give that person another password."""
+    check_answers_for(user, actor, "Only they themselves can change their password")
+    if user.pk == actor.pk:
+        raise NotPossible(phrase("Change your own password on your account page."))
+
+
 def deactivate(*, project: Project, user: User, actor: User) -> None:
     """Nobody signs in as them any more, and their sessions end at once. What they did stays.
     Repeating it changes nothing."""
     if user.pk == actor.pk:
         raise NotPossible(phrase("You cannot deactivate yourself: another lead can."))
-    _check_answers_for(user, actor, phrase("Take their roles here from them instead"))
+    check_answers_for(user, actor, phrase("Take their roles here from them instead"))
     with transaction.atomic():
         for led in leads(user):
             _hold(led)
@@ -176,7 +218,7 @@ def deactivate(*, project: Project, user: User, actor: User) -> None:
 
 def reactivate(*, project: Project, user: User, actor: User) -> None:
     """They sign in again, with the password they had. Repeating it changes nothing."""
-    _check_answers_for(user, actor, "Whoever runs this installation can let them in again")
+    check_answers_for(user, actor, "Whoever runs this installation can let them in again")
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
             audit.record(verb="person reactivated", obj=user, project=project, actor=actor)
@@ -195,6 +237,12 @@ def _named(username: str) -> User | None:
 
 def _newcomer(username: str, password: str) -> User:
     """Not stored yet. Raises NotPossible for a name that is none."""
+    user = _named_so(username)
+    user.set_password(password)
+    return user
+
+
+def _named_so(username: str) -> User:
     user = User(username=User.normalize_username(username.strip()))
     try:
         User._meta.get_field("username").clean(user.username, user)
@@ -202,7 +250,6 @@ def _newcomer(username: str, password: str) -> User:
         raise NotPossible(
             phrase("A name has letters, digits and @ . + - _, at most 150 of them and no spaces.")
         ) from None
-    user.set_password(password)
     return user
 
 
@@ -248,7 +295,7 @@ def _check_may_join(user: User, project: Project, actor: User) -> None:
         raise NotPossible(TAKEN.format(name=user.username))
 
 
-def _check_answers_for(user: User, actor: User, instead: str) -> None:
+def check_answers_for(user: User, actor: User, instead: str) -> None:
     """A lead of one project is not to take over who works in another one as well."""
     if actor.is_superuser or user.pk == actor.pk:
         return

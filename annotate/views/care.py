@@ -32,7 +32,7 @@ def own_care(request: SignedInRequest, slug: str) -> HttpResponse:
         messages.error(request, form.sentence())
         return _page(request, campaign, status=400)
     _draw(request, campaign, form.cleaned_data["act"], form.cleaned_data["kind"])
-    stays = form.cleaned_data["act"] in ("withdraw", "return")
+    stays = form.cleaned_data["act"] in ("withdraw", "return", "opt-in")
     return redirect("care" if stays else "card", slug=slug)
 
 
@@ -61,13 +61,21 @@ def _draw(request: SignedInRequest, campaign: Campaign, act: str, kind: str) -> 
     elif act == "leave":
         care.leave(rater=rater, campaign=campaign, kind=kind)
         messages.success(request, _("You are asked nothing more of that kind."))
+    elif act == "opt-in":
+        care.opt_in(rater=rater, campaign=campaign, kind=kind)
     else:
         care.come_back(rater=rater, campaign=campaign, kind=kind)
 
 
 def _page(request: SignedInRequest, campaign: Campaign, status: int = 200) -> HttpResponse:
     limits = boundaries.of(request.user, campaign, timezone.now())
-    left = sorted(limits.left) if limits else []
-    has_kinds = boundaries.has_kinds(campaign)
-    context = {"campaign": campaign, "limits": limits, "left": left, "has_kinds": has_kinds}
+    shown = limits or boundaries.Limits(consented=True)
+    sensitive = [(kind, kind not in shown.left) for kind in campaign.sensitive_kinds]
+    context = {
+        "campaign": campaign,
+        "limits": limits,
+        "left": sorted(shown.left - frozenset(campaign.sensitive_kinds)),
+        "sensitive": sensitive,
+        "has_kinds": boundaries.has_kinds(campaign),
+    }
     return render(request, "rate/care.html", context, status=status)

@@ -6,10 +6,12 @@ A password is on the page that answers the request which drew it, and nowhere el
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from axes.utils import reset as unlock
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -23,6 +25,8 @@ from labeling import people as service
 from labeling.models import User
 from labeling.people import NotPossible
 from models_runtime.models import Project
+
+A_PAGE = 50
 
 
 @never_cache
@@ -116,15 +120,23 @@ def _page(
     request: SignedInRequest, project: Project | None = None, form: PersonForm | None = None
 ) -> HttpResponse:
     """``form`` is what was sent to add somebody to ``project``, and is not right yet."""
+    named = request.GET.get("named", "").replace("\0", "").strip()[:150]
+    number = request.GET.get("page")
+    pages = {
+        one: Paginator(service.members(one, named), A_PAGE).get_page(number)
+        for one in access.projects_led(request.user)
+    }
     teams = [
         {
             "project": one,
-            "members": service.members(one),
+            "page": page,
+            "members": service.with_roles(one, list(page)),
             "form": form if form and one == project else PersonForm(auto_id=f"{one.slug}_%s"),
         }
-        for one in access.projects_led(request.user)
+        for one, page in pages.items()
     ]
-    context: dict[str, Any] = {"teams": teams, "roles": PersonForm.ROLES}
+    context: dict[str, Any] = {"teams": teams, "roles": PersonForm.ROLES, "named": named}
+    context["query"] = urlencode({"named": named}) if named else ""
     return render(request, "lead/people.html", context, status=400 if form else 200)
 
 

@@ -158,6 +158,23 @@ def test_a_lead_settles_what_a_campaign_needs(cast: Cast) -> None:
     assert care.of(cast.campaign).content_warning == WARNING
 
 
+def test_it_is_agreed_to_on_the_page_and_settled_by_a_lead(cast: Cast) -> None:
+    care.settle(campaign=cast.campaign, care=Care(WARNING, sensitive_kinds=["gore", "slurs"]))
+    rater, lead = _signed_in(cast.rater), _signed_in(cast.lead)
+    page = rater.get("/rate/helpful/care/").content.decode()
+    assert page.count("Show it to me") == 2
+    rater.post("/rate/helpful/care/", {"act": "opt-in", "kind": "gore"})
+    page = rater.get("/rate/helpful/care/").content.decode()
+    assert (page.count("shown to you"), page.count("Show it to me")) == (1, 1)
+    assert 'value="gore, slurs"' in lead.get("/campaigns/helpful/care/").content.decode()
+    form = {"content_warning": WARNING, "sensitive_kinds": " gore,, blood  loss ,gore"}
+    lead.post("/campaigns/helpful/care/", form)
+    cast.campaign.refresh_from_db()
+    assert cast.campaign.sensitive_kinds == ["gore", "blood loss"]
+    refused = lead.post("/campaigns/helpful/care/", {"sensitive_kinds": "gore"})
+    assert refused.status_code == 400
+
+
 def _signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)

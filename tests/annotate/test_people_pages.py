@@ -38,7 +38,7 @@ def signs_in(name: str, password: str) -> bool:
 def test_the_page_lists_this_project_s_people_only(lead: Client, cast: Cast) -> None:
     body = lead.get("/people/").content.decode()
     for name in ("rater", "other_rater", "lead", "researcher"):
-        assert f'<th scope="row">{name}' in body
+        assert f">{name}</a>" in body
     assert "outsider" not in body
     assert body.count(">never<") == 4 - body.count("UTC")
     assert 'href="/people/" aria-current="page"' in body
@@ -105,7 +105,7 @@ def test_deactivating_ends_sessions_for_good(lead: Client, cast: Cast) -> None:
     assert theirs.get("/rate/").status_code == 302  # an old session is not brought back
     assert signs_in("rater", PASSWORD)
     verbs = list(AuditEvent.objects.order_by("id").values_list("verb", flat=True))
-    assert verbs == ["person deactivated", "person reactivated"]
+    assert verbs == ["person deactivated", "sign-in failed", "person reactivated", "signed in"]
 
 
 def test_a_role_taken_closes_its_pages_at_once(lead: Client, cast: Cast) -> None:
@@ -134,3 +134,16 @@ def test_whoever_stops_leading_is_taken_to_their_other_work(lead: Client, cast: 
 def test_people_of_another_project_do_not_exist(lead: Client, cast: Cast) -> None:
     for act in ("roles", "password", "deactivate"):
         assert lead.post(of(cast, cast.outsider, act)).status_code == 404
+
+
+def test_many_people_are_paged_and_found_by_name(lead: Client, cast: Cast) -> None:
+    for n in range(51):
+        MembershipFactory(user__username=f"pa-{n:02}", project=cast.project, role="rater")
+    body = lead.get("/people/").content.decode()
+    assert ">pa-00</a>" in body
+    assert ">rater</a>" not in body
+    assert ">rater</a>" in lead.get("/people/?page=2").content.decode()
+    body = lead.get("/people/?named=RATE").content.decode()
+    assert ">other_rater</a>" in body
+    assert ">pa-00</a>" not in body
+    assert "Nobody here has that" in lead.get("/people/?named=zzz").content.decode()

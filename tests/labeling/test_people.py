@@ -118,7 +118,7 @@ def test_nobody_deactivates_themselves(cast: Cast) -> None:
 
 def test_simulated_raters_are_not_among_the_people(cast: Cast) -> None:
     MembershipFactory(user__kind="simulated", project=cast.project)
-    names = [member.user.username for member in people.members(cast.project)]
+    names = [user.username for user in people.members(cast.project)]
     assert names == ["lead", "other_rater", "rater", "researcher"]
 
 
