@@ -29,7 +29,7 @@ class PayFields(forms.Form):
         required=False,
         help_text=_(
             "As their browser measures it: with the page in front of them, and for no more than "
-            "half a minute after the last sign of them."
+            "half a minute after the last sign of them. Never more than the time that passed."
         ),
     )
     pay_per = forms.ChoiceField(

@@ -1,18 +1,18 @@
 """Time and pay: whether a campaign's raters see how long they worked and what it comes to so far.
 
 What is counted is what is in force: an answer that was taken back counts no more, its time
-neither. The rate of now holds for all of it; nothing here pays anybody.
+neither. Each answer counts at the rate of its time (rates.py); nothing here pays anybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
 from django.db import transaction
 
-from labeling import seats
+from labeling import rates, seats
 from labeling.currencies import DECIMALS
 from labeling.models import Campaign, Seat, User
 from labeling.seats import Work
@@ -20,7 +20,7 @@ from models_runtime import audit
 from models_runtime.phrases import phrase
 
 MOST = Decimal("999999.9999")  # as the column
-HOUR_MS = 3_600_000
+HOUR_MS = rates.HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,22 @@ def of(campaign: Campaign) -> Counters:
 
 
 def settle(*, campaign: Campaign, counters: Counters, actor: User | None = None) -> None:
-    """Put a campaign's settings in force at once, for what was answered before too. Raises
-    ValueError for pay that cannot be."""
+    """Put a campaign's settings in force at once. A campaign's first rate of pay holds for what
+    was answered before, too; another one from now on. Raises ValueError for pay that cannot be."""
     check(counters)
-    if counters == of(campaign):
+    before = of(campaign)
+    if counters == before:
         return
     stored = asdict(counters)
     with transaction.atomic():
+        if replace(before, shows_time=counters.shows_time) != counters:
+            rates.begin(
+                campaign,
+                per=counters.pay_per,
+                amount=counters.pay_amount,
+                currency=counters.pay_currency,
+                actor=actor,
+            )
         Campaign.objects.filter(pk=campaign.pk).update(**stored)
         said = {**stored, "pay_amount": str(counters.pay_amount)}
         audit.record(verb="pay settled", obj=campaign, actor=actor, data=said)
@@ -103,10 +112,8 @@ def earned(campaign: Campaign, work: Work) -> Earned | None:
 
 
 def amount(campaign: Campaign, works: Iterable[Work]) -> Decimal:
-    """What work comes to at the campaign's rate, not rounded."""
-    if campaign.pay_per == "label":
-        return campaign.pay_amount * sum(work.answered for work in works)
-    return campaign.pay_amount * sum(work.active_ms for work in works) / HOUR_MS
+    """What seats' work comes to, each answer at its rate, not rounded."""
+    return sum((rates.earned(campaign, work) for work in works), Decimal(0))
 
 
 def owed(campaign: Campaign) -> Decimal | None:

@@ -26,5 +26,6 @@ def campaign_pay(request: SignedInRequest, slug: str) -> HttpResponse:
         pay.settle(campaign=row, counters=form.counters(), actor=request.user)
         messages.success(request, _("Saved: raters see it with their next answer."))
         return redirect("campaign", slug=slug)
-    context = {"campaign": row, "form": form}
+    rates = row.pay_rates.select_related("created_by").order_by("-from_at")
+    context = {"campaign": row, "form": form, "rates": rates}
     return render(request, "lead/pay.html", context, status=400 if form.errors else 200)

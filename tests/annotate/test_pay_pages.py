@@ -12,10 +12,11 @@ from django.utils import translation
 
 from annotate import numerals
 from labeling import pay
-from labeling.models import Campaign, User
+from labeling.models import Assignment, Campaign, User
 from labeling.pay import Counters
 from tests.annotate.test_new_campaign import press, sent
 from tests.factories import Cast, open_comparisons
+from tests.rating import held_for
 from tests.talks import CONVERSATION, begun, cast_of
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,9 @@ def browser(user: User, language: str = "en") -> Client:
 
 
 def card_of(page: Any) -> str:
-    return str(page.context["card"].assignment)
+    card = page.context["card"].assignment
+    held_for(Assignment.objects.get(public_id=card), minutes=5)
+    return str(card)
 
 
 def send(client: Client, card: str, choice: str = "0:better") -> Any:
@@ -95,7 +98,7 @@ def test_the_queue_says_what_it_comes_to_and_at_which_rate(cast: Cast) -> None:
     assert "EUR 0.125 for each answer" in body
     pay.settle(campaign=cast.campaign, counters=Counters(False, "hour", Decimal(18), "EUR"))
     body = client.get("/rate/").content.decode()
-    assert "EUR 0.33 so far" in body
+    assert "EUR 0.13 so far" in body
     assert "EUR 18.00 for each active hour" in body
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 
 from labeling import labels, leases, pay, seats, turns
 from labeling.labels import InvalidAnswer
-from labeling.models import Label, Seat, User
+from labeling.models import Conversation, Label, Seat, User
 from labeling.pay import Counters
 from labeling.seats import Work
 from models_runtime.models import AuditEvent
 from tests.factories import Cast, open_comparisons
+from tests.rating import held_for
 from tests.talks import CONVERSATION, begun, cast_of, say
 from tests.talks import answer as reply
 
@@ -28,7 +31,7 @@ def answer(rater: User, cast: Cast, active_ms: int | None, key: uuid.UUID | None
     card = leases.claim_next(rater=rater, campaign=cast.campaign)
     assert card is not None
     return labels.record_label(
-        assignment=card,
+        assignment=held_for(card, minutes=5),
         parts={"preference": {"choice": "0:better"}},
         idempotency_key=key or uuid.uuid4(),
         active_ms=active_ms,
@@ -52,8 +55,6 @@ def test_each_answer_adds_its_time_and_its_pay(cast: Cast) -> None:
         answer(cast.rater, cast, active_ms)
     assert work(cast) == Work(3, 60_000)
     assert earned(cast) == (60.0, Decimal("0.375"))
-    pay.settle(campaign=cast.campaign, counters=BY_HOUR)
-    assert earned(cast) == (60.0, Decimal("0.3"))
 
 
 def test_a_repeated_request_counts_once(cast: Cast) -> None:
@@ -104,7 +105,7 @@ def test_a_late_answer_that_fills_no_slot_is_paid_work(cast: Cast) -> None:
     answer(cast.other_rater, cast, 1_000)
     card.refresh_from_db()
     label = labels.record_label(
-        assignment=card,
+        assignment=held_for(card, minutes=5),
         parts={"preference": {"choice": "0:better"}},
         idempotency_key=uuid.uuid4(),
         active_ms=20_000,
@@ -118,6 +119,7 @@ def test_a_judgement_in_a_talk_is_work_as_on_a_card() -> None:
     talk = begun(cast)
     say(talk)
     reply(talk, "One.", "Two.")
+    Conversation.objects.update(created_at=timezone.now() - timedelta(minutes=5))
     turns.judge(
         talk=talk,
         parts={"talk": {}, "preference": {"choice": "0:better"}},
