@@ -10,19 +10,24 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate import access, language
 from annotate.care_forms import CareFields
+from annotate.check_forms import ChecksForm
 from annotate.forms import DIRECTIONS, choice, printable
+from annotate.limit_forms import BudgetFields, QuotaFields
 from annotate.method_titles import METHOD_TITLES, TUNERS
 from annotate.part_forms import PartForms
 from annotate.pay_forms import PayFields
+from annotate.who_forms import WhoFields
 from labeling import presets
+from labeling.checks import Checks
 from labeling.iterations import parse_plan
-from labeling.models import User
+from labeling.models import RaterGroup, User
 from labeling.presets import PRESETS, Preset
 from labeling.questions import Parts, combining
 from models_runtime.models import Checkpoint, Project
 from models_runtime.pairing import STRATEGIES
 from training import lessons
 
+FILES = ("prompts", "gold")  # a browser sends them once, and never shows them again
 FIRST = "llama2"  # the preset that the page opens with
 # The settings of a plan that a preset changes in the form.
 SUGGESTED = (
@@ -61,7 +66,7 @@ class TemperaturesField(forms.CharField):
         return found
 
 
-class CampaignForm(CareFields, PayFields):
+class CampaignForm(CareFields, PayFields, BudgetFields, QuotaFields, WhoFields, ChecksForm):
     """A new campaign on one page: what is asked, of which prompts, about which policy.
 
     ``parts`` holds the instruments as forms of their own. ``shown`` names the preset that they
@@ -112,6 +117,14 @@ class CampaignForm(CareFields, PayFields):
         ),
     )
     licence = forms.CharField(label=_("Licence of the prompts"), max_length=200, required=False)
+    gold = forms.FileField(
+        label=_("Items with a known answer"),
+        required=False,
+        help_text=_(
+            "JSONL, for training, test and gold: prompt, completions, expected, purpose, "
+            "explanation. They can also be made of the campaign's own cards later."
+        ),
+    )
     first_policy = forms.ModelChoiceField(Checkpoint.objects.none(), label=_("First policy"))
     target_labels = forms.IntegerField(
         label=_("Labels an iteration"), min_value=1, max_value=1_000_000, initial=700
@@ -146,12 +159,16 @@ class CampaignForm(CareFields, PayFields):
     def __init__(
         self, user: User, *args: Any, parts: PartForms | None = None, **kwargs: Any
     ) -> None:
-        kwargs["initial"] = {**preset_fields(FIRST), **(kwargs.get("initial") or {})}
+        start = {**preset_fields(FIRST), "repeat_after": Checks().repeat_after}
+        kwargs["initial"] = {**start, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
         projects = access.projects(user, "lead")
         self._offer("project", projects)
         policies = Checkpoint.objects.filter(project__in=projects, kind="policy", state="ready")
         self._offer("first_policy", policies.order_by("id"))
+        self._offer("groups", RaterGroup.objects.filter(project__in=projects).order_by("name"))
+        self.fields["groups"].initial = []
+        self.fields["repeat_after"].required = False
         self.fields["strategy"] = choice(
             _("Pairs are selected"), {name: STRATEGY_TITLES[name] for name in STRATEGIES}, "random"
         )
@@ -175,6 +192,9 @@ class CampaignForm(CareFields, PayFields):
         chosen = self["preset"].value()
         return sent if len(sent) else preset_parts(chosen if chosen in PRESETS else FIRST)
 
+    def clean_repeat_after(self) -> int:
+        return int(self.cleaned_data["repeat_after"] or Checks().repeat_after)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         policy, project = data.get("first_policy"), data.get("project")
@@ -183,6 +203,9 @@ class CampaignForm(CareFields, PayFields):
         if data.get("preset") and data.get("completions_per_comparison") is None:
             data["completions_per_comparison"] = PRESETS[data["preset"]].completions
         self._check_parts(data)
+        self.check_budget(data.get("pay_per") or "")
+        self.check_quotas()
+        self.check_groups(project)
         if not self.errors:
             self._check_plan(data)
         return data
@@ -260,5 +283,5 @@ def typed_fields(form: CampaignForm) -> dict[str, Any]:
     return {
         name: field.widget.value_from_datadict(form.data, {}, name)
         for name, field in form.fields.items()
-        if name != "prompts"
+        if name not in FILES
     }

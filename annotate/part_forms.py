@@ -21,6 +21,7 @@ from labeling.questions import Option, Parts
 MOST = 12
 _NUMBERED = re.compile(r"parts-([0-9]{1,3})-type")
 _MOVE = re.compile(r"(remove|up|down)-([0-9]{1,3})")
+_LINE = re.compile(r"(raise|lower|drop|line)-([0-9]{1,3})-([0-9]{1,2})")
 
 
 class PairsField(forms.CharField):
@@ -69,6 +70,18 @@ class LinesField(forms.CharField):
         return [line.strip() for line in super().clean(value).splitlines() if line.strip()]
 
 
+class OrderedLines(forms.Widget):
+    """A text field a line, NAME-0, NAME-1 and so on; drawn by parts/ordered.html."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        numbered = re.compile(rf"{re.escape(name)}-([0-9]{{1,2}})")
+        found = {int(m[1]): data[key] for key in data if (m := numbered.fullmatch(key))}
+        return "\n".join(" ".join(str(found[n]).split()) for n in sorted(found))
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return False
+
+
 class PartForm(forms.Form):
     """One part. Made by part_form, which adds a field for each option of its type."""
 
@@ -87,7 +100,17 @@ class PartForm(forms.Form):
         return [self["required"], *flags]
 
     def others(self) -> list[forms.BoundField]:
-        return [self[option.name] for option in self.options if option.kind != "flag"]
+        apart = ("flag", "ordered")
+        return [self[option.name] for option in self.options if option.kind not in apart]
+
+    def ordered(self) -> list[dict[str, Any]]:
+        """Lines in an order, with an empty one at the end for one more."""
+        part = str(self.prefix).partition("-")[2]
+        fields = [self[option.name] for option in self.options if option.kind == "ordered"]
+        return [
+            {"field": field, "part": part, "lines": [*_lines(field.value()), ""]}
+            for field in fields
+        ]
 
     def part(self) -> dict[str, Any]:
         """The part_config; what stands empty is left out, so that the type's default holds."""
@@ -177,6 +200,10 @@ def changed(sent: PartForms, act: str, added: str) -> PartForms:
     parts = [part for _prefix, part in rows]
     if act == "add" and added in questions.QUESTION_TYPES and len(parts) < MOST:
         parts.append({"type": added, "key": _free_key(added, parts)})
+    elif line := _LINE.fullmatch(act):
+        for form, part in zip(sent.forms, parts, strict=True):
+            if form.prefix == f"parts-{line[2]}":
+                _move_line(form, part, line[1], int(line[3]))
     elif move := _MOVE.fullmatch(act):
         prefixes = [prefix for prefix, _part in rows]
         prefix = f"parts-{move[2]}"
@@ -189,6 +216,20 @@ def _move(parts: list[dict[str, Any]], place: int, verb: str) -> None:
     part = parts.pop(place)
     if verb != "remove":
         parts.insert(max(0, place + (-1 if verb == "up" else 1)), part)
+
+
+def _move_line(form: PartForm, part: dict[str, Any], verb: str, place: int) -> None:
+    for option in form.options:
+        lines = _lines(part.get(option.name)) if option.kind == "ordered" else []
+        if place < len(lines):
+            line = lines.pop(place)
+            if verb != "drop":
+                lines.insert(max(0, place + {"raise": -1, "lower": 1}.get(verb, 0)), line)
+            part[option.name] = "\n".join(lines)
+
+
+def _lines(text: Any) -> list[str]:
+    return [line.strip() for line in str(text or "").splitlines() if line.strip()]
 
 
 def _as_typed(form: PartForm) -> dict[str, Any]:
@@ -225,6 +266,7 @@ def _field(option: Option) -> forms.Field:
         "choice": lambda: forms.ChoiceField(choices=_choices(option), **common),
         "line": lambda: forms.CharField(max_length=500, **common),
         "lines": lambda: LinesField(max_length=20_000, **area),
+        "ordered": lambda: LinesField(max_length=20_000, **{**common, "widget": OrderedLines}),
         "titles": lambda: PairsField(max_length=20_000, **area),
         "counts": lambda: PairsField(max_length=20_000, convert=int, **area),
     }

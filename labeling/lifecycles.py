@@ -26,9 +26,17 @@ ASSIGNMENT = {
     "expired": ("leased", "submitted"),
 }
 COMPARISON = {
-    "open": ("complete", "discarded"),
-    "complete": ("open", "discarded"),
-    "discarded": (),
+    "open": ("complete", "discarded", "withdrawn"),
+    "complete": ("open", "discarded", "withdrawn"),
+    # Personal data, says a rater: handed to nobody until a lead decides.
+    "withdrawn": ("open", "complete", "discarded"),
+    "discarded": ("open", "complete"),  # a lead takes the decision back
+}
+EXCLUSION = {
+    "applying": ("applied", "lifting"),
+    "applied": ("lifting",),
+    "lifting": ("lifted",),
+    "lifted": (),
 }
 COMPLETION = {
     "pending": ("partial", "done", "failed"),

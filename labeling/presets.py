@@ -112,6 +112,24 @@ _COMPARE = {
         guidelines=SAFE,
         plan={"margin": "small", "more_temperatures": [1.2]},
     ),
+    # Ouyang et al. (2022), appendix B: mostly, truthful and harmless weigh more than helpful.
+    "priorities": Preset(
+        title=phrase("By priorities"),
+        summary=phrase(
+            "Forced choice by criteria in order: truthful and harmless before helpful; raters say "
+            "which one decided."
+        ),
+        question=phrase("Which answer is better by these criteria, the first above the others?"),
+        parts={
+            "preference": {**PAIR, "scale": "llama2"},
+            "criteria": {"type": "criteria", "asks": True},
+        },
+        guidelines=phrase(
+            "Go through the criteria from the first to the last. The first that tells the answers "
+            "apart decides; what comes later counts only where they are alike in it."
+        ),
+        plan={"margin": "small"},
+    ),
     "ab": Preset(
         title=phrase("A or B"),
         summary=phrase("Which of the two is better, without strengths."),
@@ -167,14 +185,15 @@ _COMPARE = {
     "tldr": Preset(
         title=phrase("TL;DR"),
         summary=phrase(
-            "A note first, then the better of two summaries, how sure you are, and four axes."
+            "What two summaries seem to say, noted before the source is shown; then the better "
+            "one, how sure you are, and four axes."
         ),
         question=phrase("Which is the better summary?"),
         parts={
             "note": {
                 "type": "rationale",
-                "title": phrase("What should a good summary say?"),
-                "before": True,
+                "title": phrase("What does each summary seem to say?"),
+                "before": "source",
             },
             "preference": {
                 **PAIR,
@@ -191,7 +210,8 @@ _COMPARE = {
             },
         },
         guidelines=phrase(
-            "Read the source to its end before you compare. A good summary lets somebody "
+            "Note first what each summary tells you by itself: the source appears then. Read it "
+            "to its end before you compare. A good summary lets somebody "
             "who has not read it know what matters, and claims nothing that it does not say."
         ),
     ),
@@ -359,6 +379,19 @@ _WRITE = {
 }
 
 _TALK = {
+    "llama2_own": Preset(
+        title=phrase("Llama 2, own prompts"),
+        summary=phrase(
+            "The rater writes the prompt, then says which of two replies is better, with four "
+            "strengths on either side; the better one goes on."
+        ),
+        question=phrase("Which reply would you rather have, and by how much?"),
+        parts={"talk": {"type": "conversation"}, "preference": {**PAIR, "scale": "llama2"}},
+        group=TALK,
+        completions=0,
+        guidelines=HELPFUL,
+        plan={"margin": "small", "more_temperatures": [1.2]},
+    ),
     "hh": Preset(
         title=phrase("HH, conversation"),
         summary=phrase("Talk with the model; at each turn the better of two replies goes on."),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -18,11 +21,25 @@ from annotate.campaign_forms import (
     preset_parts,
     typed_fields,
 )
+from annotate.limit_forms import CloneForm
 from annotate.part_forms import PartForms, changed
+from annotate.views.checks import import_items
 from annotate.views.lead import has_models, import_prompts
-from labeling import campaigns, care, conversations, pay, presets, questions
+from labeling import (
+    campaigns,
+    care,
+    checks,
+    clones,
+    conversations,
+    pay,
+    presets,
+    questions,
+    quotas,
+    spend,
+)
 from labeling.models import Campaign, QuestionVersion
-from labeling.questions import live
+from labeling.presets import PRESETS
+from labeling.questions import combining, live
 
 
 @never_cache
@@ -35,6 +52,8 @@ def new_campaign(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, CampaignForm(request.user))
     act = request.POST.get("act", "")
+    if act == "live":
+        return _live_preview(request)
     if act and act != "preview":
         return _page(request, _changed(request, act))
     form = CampaignForm(request.user, request.POST, request.FILES)
@@ -42,10 +61,9 @@ def new_campaign(request: SignedInRequest) -> HttpResponse:
         return _page(request, form, status=400)
     if act == "preview":
         return _preview_of(request, form)
-    campaign = _create(request, form)
-    has_models(request, campaign)  # a draft may be made before they are there
-    if upload := form.cleaned_data["prompts"]:
-        import_prompts(request, campaign, upload, form.cleaned_data["licence"])
+    with transaction.atomic():  # all of it, or nothing
+        campaign = _create(request, form)
+    _take_in(request, campaign, form)
     return redirect("campaign", slug=campaign.slug)
 
 
@@ -63,6 +81,33 @@ def preview(request: SignedInRequest, slug: str) -> HttpResponse:
         texts = [item.completion.text for item in first.items.select_related("completion")]
         card = cards.sample(question, first.prompt.messages, texts)
     return _previewed(request, campaign, card)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.signed_in
+def clone(request: SignedInRequest, slug: str) -> HttpResponse:
+    """A new draft that is set up as this campaign is."""
+    row = access.campaign_for_lead(request.user, slug)
+    start = {"name": _("%(name)s, again") % {"name": row.name[:190]}, "prompts": True}
+    form = CloneForm(request.POST or None, initial=start)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = clones.clone(campaign=row, actor=request.user, **form.cleaned_data)
+        except ValueError as error:
+            form.add_error(None, language.said_by(error))
+        else:
+            messages.success(
+                request, _("This draft is set up as “%(name)s” is.") % {"name": row.name}
+            )
+            return redirect("campaign", slug=made.slug)
+    context = {
+        "campaign": row,
+        "form": form,
+        "prompts": clones.prompts_of(row).count(),
+        "left": clones.LEFT,
+    }
+    return render(request, "lead/clone.html", context, status=400 if form.errors else 200)
 
 
 def _changed(request: SignedInRequest, act: str) -> CampaignForm:
@@ -88,6 +133,18 @@ def _suggested(typed: dict[str, Any], name: str) -> dict[str, Any]:
     return fields
 
 
+def _take_in(request: SignedInRequest, campaign: Campaign, form: CampaignForm) -> None:
+    """What came with the form as files; and what a draft still lacks, said."""
+    has_models(request, campaign)  # a draft may be made before they are there
+    if upload := form.cleaned_data["prompts"]:
+        import_prompts(request, campaign, upload, form.cleaned_data["licence"])
+    if upload := form.cleaned_data["gold"]:
+        import_items(request, campaign, upload)
+    if made := form.cleaned_data["new_groups"]:
+        said = _("Nobody is in these groups yet: %(names)s. Put people in them under People.")
+        messages.info(request, said % {"names": ", ".join(made)})
+
+
 def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
     data = form.cleaned_data
     campaign = campaigns.create(
@@ -106,8 +163,13 @@ def _create(request: SignedInRequest, form: CampaignForm) -> Campaign:
         ),
         actor=request.user,
     )
-    care.settle(campaign=campaign, care=form.care(), actor=request.user)
-    pay.settle(campaign=campaign, counters=form.counters(), actor=request.user)
+    actor = request.user
+    care.settle(campaign=campaign, care=form.care(), actor=actor)
+    pay.settle(campaign=campaign, counters=form.counters(), actor=actor)
+    spend.settle(campaign=campaign, limits=form.limits(), actor=actor)
+    quotas.settle(campaign=campaign, wanted=form.wanted(), actor=actor)
+    checks.settle(campaign=campaign, settings=form.settings(), actor=actor)
+    form.settle_groups(campaign, actor)
     return campaign
 
 
@@ -119,6 +181,36 @@ def _preview_of(request: SignedInRequest, form: CampaignForm) -> HttpResponse:
     campaign = Campaign(name=data["name"], question=question, **vars(form.care()))
     card = _example(question, data["completions_per_comparison"])
     return _previewed(request, campaign, card)
+
+
+def _live_preview(request: SignedInRequest) -> HttpResponse:
+    """The card as the form stands, while it is typed in: of what cannot be asked yet, why."""
+    sent = CampaignForm(request.user, request.POST)
+    card, talk, why, size = None, None, "", _size(request)
+    text = request.POST.get("question", "").strip()[:500] or _own_question(_named(request))
+    if not sent.parts.is_valid():
+        why = sent.parts.fault or _("A part needs another look.")
+    else:
+        question = QuestionVersion(number=1, text=text, parts=sent.parts.parts())
+        try:
+            combining.check(question.parts, size)
+        except ValueError as error:
+            why = language.said_by(error)
+        else:
+            card, talk = _example(question, size), live.of(question.parts)
+    context = {"card": card, "question": {"text": text}, "talk": talk, "why": why}
+    return render(request, "lead/_live_preview.html", context)
+
+
+def _size(request: SignedInRequest) -> int:
+    said = request.POST.get("completions_per_comparison", "")
+    return int(said) if said in set("0123456789") else PRESETS[_named(request)].completions
+
+
+def _named(request: SignedInRequest) -> str:
+    """The preset whose parts stand in the form."""
+    name = request.POST.get("shown", "")
+    return name if name in PRESETS else FIRST
 
 
 def _previewed(

@@ -12,9 +12,10 @@ from labeling.questions import live
 TABLE = {
     "Binary A/B": ["ab"],
     "Arena": ["arena"],
-    "Llama 2": ["llama2", "llama2_safety"],
+    "Llama 2": ["llama2", "llama2_own", "llama2_safety"],
     "HH": ["hh", "hh_line", "hh_red_team"],
     "InstructGPT": [
+        "priorities",
         "instruct_gpt",
         "ranking9",
         "demonstration",

@@ -67,11 +67,23 @@ def test_a_reason_trains_nothing() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"of": "worst"}, {"min": 0}, {"min": "many"}, {"min": True}, {"before": True, "of": "best"}],
+    [
+        {"of": "worst"},
+        {"min": 0},
+        {"min": "many"},
+        {"min": True},
+        {"before": True, "of": "best"},
+        {"before": "later"},
+    ],
 )
 def test_a_part_that_cannot_be_asked_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^[A-Za-z].*\.$"):
         questions.check_parts({"why": {**WHY, **wrong}})
+
+
+def test_a_form_that_said_only_that_the_text_comes_first_means_before_the_answers() -> None:
+    before = [questions.load("rationale").filled({**WHY, "before": old}) for old in (True, False)]
+    assert [part["before"] for part in before] == ["answers", ""]
 
 
 def test_the_drawer_says_that_there_is_a_reason_and_not_which() -> None:
