@@ -191,7 +191,8 @@ def test_our_own_export_is_read_back(cast: Cast, tmp_path: Path) -> None:
     folder = artifacts.fetch_folder(own.uri, own.manifest, None)
     frozen = list(read_jsonl(folder / "preferences.jsonl", PreferenceRecord))
     assert said(records(report)) == said(frozen)
-    assert report.ignored == ["iteration", "labels", "on_policy", "source"]
+    ignored = ["adjudicated", "iteration", "labels", "late", "on_policy", "source"]
+    assert report.ignored == ignored
 
 
 def said(rows: list[PreferenceRecord]) -> list[Any]:
