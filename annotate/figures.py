@@ -30,12 +30,11 @@ from django.utils.translation import gettext as _
 
 from annotate import charts, pace
 from annotate.shares import Share, binomial
-from labeling import agreement, snapshots
+from labeling import accepted, agreement, preferences_by_comparison
 from labeling.agreement import Agreement
 from labeling.iterations import plan_of
 from labeling.judgements import Judged
-from labeling.models import Campaign, Iteration, Label, User
-from labeling.pseudonyms import pseudonym
+from labeling.models import Campaign, Iteration, Label
 from models_runtime.records import STRENGTHS
 
 FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label each time
@@ -211,7 +210,7 @@ def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
 
 
 def _in_force(iteration: Iteration | None) -> QuerySet[Label]:
-    rows = Label.objects.filter(kind="answer", superseded_by=None)
+    rows = accepted.of(Label.objects.all())
     return rows.filter(comparison__iteration=iteration) if iteration else rows.none()
 
 
@@ -258,26 +257,24 @@ def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet
     known = _agreed.get(campaign.pk)
     if known is None or known.doubles != doubles:
         among = [comparison for comparison, newest_label in rows[:AGREED]]
-        known = _agreed[campaign.pk] = _agree(campaign, among, doubles)
+        known = _agreed[campaign.pk] = _agree(labels, among, doubles)
     return known
 
 
-def _agree(campaign: Campaign, among: list[int], doubles: tuple[int, ...]) -> Agreed:
-    rows = list(snapshots.judged(campaign, among=among)) if among else []
+def _agree(labels: QuerySet[Label], among: list[int], doubles: tuple[int, ...]) -> Agreed:
+    rows = preferences_by_comparison.of(labels, among) if among else []
     people, simulated = (agreement.agreement(rows, name) for name in ("person", "simulated"))
-    return Agreed(doubles, people, simulated, _agreeing(campaign, rows))
+    return Agreed(doubles, people, simulated, _agreeing(rows))
 
 
-def _agreeing(campaign: Campaign, rows: list[Judged]) -> dict[int, list[bool]]:
+def _agreeing(rows: list[Judged]) -> dict[int, list[bool]]:
     """By rater: whether each meeting with another rater of the same kind agreed."""
-    met: dict[str, list[bool]] = defaultdict(list)
+    met: dict[int, list[bool]] = defaultdict(list)
     for source in ("person", "simulated"):
         for meeting in agreement.meetings(rows, source):
             for rater in meeting.raters:
-                met[rater].append(meeting.agrees)
-    key = campaign.project.pseudonym_key
-    raters = User.objects.filter(assignments__comparison__campaign=campaign).distinct()
-    return {user.pk: met.get(pseudonym(key, user), []) for user in raters}
+                met[int(rater)].append(meeting.agrees)
+    return met
 
 
 def _raters(

@@ -31,6 +31,7 @@ class Verdict:
     labels: int = 0  # that voted
     source: str = ""  # person | program | simulated | mixed
     reason: str = ""
+    adjudicated: bool = False  # a lead's own answer, and no majority
 
 
 @dataclass
@@ -56,11 +57,13 @@ def majority(rows: Iterable[Answer]) -> Verdict:
 def decide(judged: Judged, sources: Sequence[str] = SOURCES) -> Verdict:
     """The verdict on a comparison by its counted labels of these sources.
 
-    Where people answered, programs and simulated raters have no vote. A comparison with an
-    unresolved flag has no verdict.
+    Where people answered, programs and simulated raters have no vote. Where a lead decided, their
+    answer is the verdict. A comparison with an unresolved flag has no verdict.
     """
     if judged.flags:
         return Verdict(reason="flagged")
+    if judged.resolved is not None and judged.resolved.source in sources:
+        return _resolved(judged.resolved, judged.erased)
     voters = voting(judged.answers, sources)
     if not voters:
         late = any(answer.late for answer in judged.answers if answer.source in sources)
@@ -73,6 +76,18 @@ def decide(judged: Judged, sources: Sequence[str] = SOURCES) -> Verdict:
         labels=len(voters),
         source=source_of(voters),
         reason=_reason(found, judged.erased),
+    )
+
+
+def _resolved(answer: Answer, erased: int) -> Verdict:
+    found = majority([answer])
+    return Verdict(
+        found.preferences,
+        found.ties,
+        labels=1,
+        source=answer.source,
+        reason=_reason(found, erased),
+        adjudicated=True,
     )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from labeling import questions
+from labeling import accepted, questions
 from labeling.agreement import cluster_interval
 from labeling.models import ComparisonCompletion, Completion, Flag, Iteration, Label
 from models_runtime.models import Checkpoint
@@ -73,10 +73,15 @@ def of_iteration(
 ) -> Wins | None:
     """The policy of an iteration against the other checkpoint it sampled; None when there is
     none. ``split`` "heldout": only on prompts that no policy was trained on."""
+    old = other_sampled(iteration)
+    return between(iteration, iteration.policy, old, source, split) if old else None
+
+
+def other_sampled(iteration: Iteration) -> Checkpoint | None:
+    """What an iteration sampled besides its policy."""
     samplers = iteration.batches.values_list("samplers", flat=True)
     sampled = {row["checkpoint"] for rows in samplers for row in rows}
-    old = Checkpoint.objects.filter(pk__in=sampled - {iteration.policy_id}).first()
-    return between(iteration, iteration.policy, old, source, split) if old else None
+    return Checkpoint.objects.filter(pk__in=sampled - {iteration.policy_id}).first()
 
 
 def between(
@@ -170,15 +175,14 @@ def _chance(
 
 
 def _labels(iteration: Iteration, source: str, split: str | None) -> QuerySet[Label]:
-    """Counted answers in force of comparisons that nobody flagged and no lead discarded."""
+    """Counted, accepted answers of comparisons that nobody flagged and no lead discarded."""
     flagged = Flag.objects.filter(comparison=OuterRef("comparison"), resolved_at__isnull=True)
     rows = Label.objects.filter(
         ~Exists(flagged),
+        accepted.rule(),
+        accepted.counted(),
         comparison__iteration=iteration,
         comparison__strategy__in=UNBIASED,
-        kind="answer",
-        superseded_by__isnull=True,
-        counted=True,
         source=source,
     ).exclude(comparison__state="discarded")
     rows = rows.select_related("question_version", "comparison")

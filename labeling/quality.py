@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
 
-from labeling.agreement import cluster_interval, wilson
+from labeling import beside, group_differences, over_time
+from labeling.agreement import cluster_interval
+from labeling.group_differences import Leanings
 from labeling.measures import TIE, Measure, Reader, Said
 from labeling.questions import Parts
-from labeling.statistics import chance, latent
-from labeling.statistics.biases import NO_CHOICE, ExactTest, binomial, length_effect
-from labeling.statistics.estimates import NOBODY_TWICE, Codes, Estimate, Floats, undefined
+from labeling.statistics import chance, crossed
+from labeling.statistics.biases import NO_CHOICE, ExactTest, binomial, length_effect, median
+from labeling.statistics.estimates import Codes, Estimate, Ratings, undefined
 from models_runtime.phrases import phrase
 
-VERSION = 2  # of the report's form
+VERSION = 3  # of the report's form
 COEFFICIENTS = {
     "percent": phrase("Percent agreement"),
     "alpha": phrase("Krippendorff's alpha"),
     "kappa": phrase("Fleiss' kappa"),
     "ac": phrase("Gwet's AC1 or AC2"),
 }
-SURE = 0.998  # one of five hundred raters who are like the others is told apart from them
+VERDICTS = ("pairwise", "ranking", "rating", "thumbs")  # kinds that say which is better
 ENOUGH = 20  # cards of a rater before a sign is more than an accident
 SPEEDING_SECONDS = 3.0
 GUESSING = 0.25  # competence below which a rater's answers say next to nothing
@@ -40,6 +41,7 @@ SIGNS = {
     "speeding": phrase("speeding"),
     "others": phrase("disagrees with others"),
     "guessing": phrase("answers that say little"),
+    "drift": phrase("changes over the weeks"),
 }
 
 
@@ -64,14 +66,19 @@ class _Rater:
 
 
 def report(
-    rows: Iterable[Said], parts: Parts, lengths: Mapping[int, int] | None = None
+    rows: Iterable[Said],
+    parts: Parts,
+    lengths: Mapping[int, int] | None = None,
+    groups: Mapping[int, set[int]] | None = None,
 ) -> dict[str, Any]:
     """The figures of raters of one kind, as plain data. ``lengths`` are those of the completions'
-    texts in characters, for as many as length bias is to be seen in."""
+    texts in characters, for as many as length bias is to be seen in; ``groups`` are the raters of
+    each group, by its id."""
     reader = Reader(parts)
     raters: dict[int, _Rater] = defaultdict(_Rater)
     times: dict[int, list[int]] = defaultdict(list)
     pairs = _Lengths(lengths or {})
+    given: Counter[str] = Counter()
     comparisons = set()
     compared = next((key for key, part in parts.items() if part.get("type") == "pairwise"), "")
     for said in reader.read(rows):
@@ -82,6 +89,7 @@ def report(
             times[said.rater].append(said.active_ms)
         if stored is not None:
             pairs.see(said, stored)
+            given[_given(stored)] += 1
     measures = sorted(reader.measures.values(), key=lambda one: (one.part, one.name))
     judged_by = _judged_by(measures, parts, compared)
     return {
@@ -91,20 +99,44 @@ def report(
         "measures": [_of_measure(measure) for measure in measures],
         "side": _side(raters.values()),
         "length": asdict(pairs.effect()),
-        "weeks": _by_week(judged_by),
+        "weeks": over_time.by_week(judged_by),
+        "guidelines": over_time.by_guideline(judged_by),
+        "given": dict(given),
         "judged_by": [judged_by.part, judged_by.name] if judged_by else [],
         "raters": _of_raters(raters, times, judged_by),
+        "groups": group_differences.report(judged_by, _leanings(raters, pairs), groups or {}),
     }
+
+
+def _leanings(raters: Mapping[int, _Rater], pairs: _Lengths) -> Leanings:
+    """Counted already, rater by rater."""
+    found = Leanings()
+    for pk, one in raters.items():
+        if one.sided + one.ties:
+            found.counts["ties"][pk] = [one.ties, one.ties + one.sided]
+            found.counts["first"][pk] = [one.first, one.sided]
+    for doublings, chosen, pk in zip(pairs.doublings, pairs.chosen, pairs.raters, strict=True):
+        if doublings:
+            found.see("longer", pk, bool(chosen) == (doublings > 0))
+    return found
+
+
+def _given(stored: dict[str, Any]) -> str:
+    """What a comparison came to: its strength, "prefer" without one, else its outcome."""
+    if stored["outcome"] != "prefer":
+        return str(stored["outcome"])
+    return str(stored.get("strength") or "prefer")
 
 
 def _judged_by(measures: list[Measure], parts: Parts, compared: str) -> Measure | None:
     """What raters are held against each other by: the comparison, else the aspect that prefers,
-    else the first by name."""
+    else the first verdict by name."""
     by_name = {(one.part, one.name): one for one in measures}
     wanted = [(compared, "")]
     wanted += [(key, str(part.get("prefer_by", ""))) for key, part in parts.items()]
     found = (by_name[key] for key in wanted if key in by_name)
-    return next(found, measures[0] if measures else None)
+    verdicts = (one for one in measures if one.kind in VERDICTS)
+    return next(found, None) or next(verdicts, measures[0] if measures else None)
 
 
 def _of_measure(measure: Measure) -> dict[str, Any]:
@@ -112,8 +144,9 @@ def _of_measure(measure: Measure) -> dict[str, Any]:
     columns = sorted({*measure.offered, *measure.codes})
     table = chance.counts(items, measure.column("codes"), len(measure.values))[:, columns]
     clusters = _first_of_each(items, prompts)
+    codes = np.searchsorted(columns, measure.column("codes"))
     found = {
-        name: chance.estimate(coefficient, table, clusters)
+        name: _figure(coefficient, table, codes, measure, clusters)
         for name, coefficient in _coefficients(measure, columns).items()
     }
     found |= _of_outcomes(measure, items, clusters)
@@ -125,7 +158,7 @@ def _of_measure(measure: Measure) -> dict[str, Any]:
         "judgements": len(measure),
         "items": len(table),
         "twice": int((table.sum(axis=1) > 1).sum()),
-        "figures": {name: asdict(one) for name, one in found.items()},
+        "figures": found,
     }
 
 
@@ -145,19 +178,39 @@ def _coefficients(measure: Measure, columns: list[int]) -> dict[str, chance.Coef
     }
 
 
-def _of_outcomes(measure: Measure, items: Codes, clusters: Codes) -> dict[str, Estimate]:
+def _of_outcomes(measure: Measure, items: Codes, clusters: Codes) -> dict[str, Any]:
     """Of pairs: agreement on which is better, or a tie, whatever the strength."""
     if not measure.paired:
         return {}
     outcomes = [0, 1, 2] if TIE in {*measure.offered, *measure.codes} else [0, 2]
     table = chance.counts(items, measure.outcomes, 3)[:, outcomes]
+    codes = np.searchsorted(outcomes, measure.outcomes)
     nominal, gwet = chance.KrippendorffAlpha("nominal", outcomes), chance.GwetAC(len(outcomes))
-    return {
-        "percent": chance.estimate(chance.PercentAgreement(), table, clusters),
-        "alpha_outcome": chance.estimate(chance.Mirrored(nominal), table, clusters),
-        "kappa": chance.estimate(chance.Mirrored(chance.FleissKappa()), table, clusters),
-        "ac_outcome": chance.estimate(chance.Mirrored(gwet), table, clusters),
+    wanted: dict[str, chance.Coefficient] = {
+        "percent": chance.PercentAgreement(),
+        "alpha_outcome": chance.Mirrored(nominal),
+        "kappa": chance.Mirrored(chance.FleissKappa()),
+        "ac_outcome": chance.Mirrored(gwet),
     }
+    return {
+        name: _figure(coefficient, table, codes, measure, clusters)
+        for name, coefficient in wanted.items()
+    }
+
+
+def _figure(
+    coefficient: chance.Coefficient,
+    table: Ratings,
+    codes: Codes,
+    measure: Measure,
+    clusters: Codes,
+) -> dict[str, Any]:
+    """A coefficient with two intervals: ``low`` and ``high`` for these raters, over prompts;
+    ``alike`` for raters like these, over prompts and raters, or None."""
+    one = chance.estimate(coefficient, table, clusters)
+    items, raters = measure.column("items"), measure.column("raters")
+    alike = crossed.of_coefficient(coefficient, table, items, raters, codes, clusters)
+    return {**asdict(one), "alike": [round(end, 9) for end in alike] if alike else None}
 
 
 def _first_of_each(items: Codes, prompts: Codes) -> Codes:
@@ -185,7 +238,8 @@ class _Lengths:
 
     def __init__(self, lengths: Mapping[int, int]) -> None:
         self.lengths = lengths
-        self.doublings, self.chosen, self.prompts = array("d"), array("b"), array("q")
+        self.doublings, self.chosen = array("d"), array("b")
+        self.prompts, self.raters = array("q"), array("q")
 
     def see(self, said: Said, stored: dict[str, Any]) -> None:
         if stored["outcome"] != "prefer":
@@ -196,50 +250,24 @@ class _Lengths:
             self.doublings.append(math.log2(mine / theirs))
             self.chosen.append((stored["chosen"] == one) != said.turned)
             self.prompts.append(said.prompt)
+            self.raters.append(said.rater)
 
     def effect(self) -> Estimate:
         if not self.prompts:
             return undefined(NO_CHOICE)
         chosen = np.array(self.chosen, dtype=float)
-        return length_effect(np.array(self.doublings), chosen, np.array(self.prompts))
-
-
-def _by_week(measure: Measure | None) -> list[dict[str, Any]]:
-    """Percent agreement of the judgements of each week, from Monday, with all others of the same
-    item; judgements of one prompt go together."""
-    if measure is None:
-        return []
-    shares, judged = _agreeing(measure)
-    weeks, prompts = (measure.column("days") - 1) // 7, measure.column("prompts")
-    found = []
-    for week in np.unique(weeks):
-        here = (weeks == week) & judged
-        row = undefined(NOBODY_TWICE)
-        if here.any():
-            one = cluster_interval(shares[here], prompts[here].tolist())
-            row = Estimate(one.mean, one.low, one.high, one.n)
-        monday = date.fromordinal(int(week) * 7 + 1)
-        found.append({"week": monday.isoformat(), **asdict(row)})
-    return found
-
-
-def _agreeing(measure: Measure) -> tuple[Floats, Any]:
-    """For each judgement: the share of the others on its item that say the same, and whether
-    there are others."""
-    items = measure.column("items")
-    codes = measure.outcomes if measure.paired else measure.column("codes")
-    size = 3 if measure.paired else len(measure.values)
-    table = chance.counts(items, codes, size)
-    same, given = table[items, codes] - 1, table.sum(axis=1)[items] - 1
-    judged = given > 0
-    return np.divide(same, given, out=np.zeros(len(items)), where=judged), judged
+        raters = np.array(self.raters) if len(set(self.raters)) > 1 else None
+        return length_effect(np.array(self.doublings), chosen, np.array(self.prompts), raters)
 
 
 def _of_raters(
     raters: Mapping[int, _Rater], times: Mapping[int, list[int]], measure: Measure | None
 ) -> list[dict[str, Any]]:
-    beside = _beside_others(measure)
-    rows = [_of_rater(pk, one, times.get(pk, []), beside.get(pk)) for pk, one in raters.items()]
+    found = beside.others(measure)
+    rows = [
+        _of_rater(pk, one, times.get(pk, []), found.get(pk, beside.NOT_BESIDE))
+        for pk, one in raters.items()
+    ]
     return sorted(rows, key=lambda row: (-row["labels"], row["rater"]))
 
 
@@ -247,84 +275,31 @@ def _of_rater(
     pk: int,
     one: _Rater,
     times: list[int],
-    beside: _Beside | None,
+    others: beside.Beside,
 ) -> dict[str, Any]:
     side = binomial(one.first, one.sided)
-    seconds = float(np.median(times)) / 1000 if times else None
-    others = beside.agrees if beside else undefined(NOBODY_TWICE)
-    competence = beside.competence if beside else None
+    speed = median(np.array(times) / 1000)
+    seconds, agrees, competence = speed.value, others.agrees, others.competence
     signs = {
         "side": side.p is not None and side.share.n >= ENOUGH and side.p < 0.001,
         "speeding": seconds is not None and len(times) >= ENOUGH and seconds < SPEEDING_SECONDS,
-        "others": beside is not None and others.n >= ENOUGH and beside.is_apart,
-        "guessing": competence is not None and others.n >= ENOUGH and competence < GUESSING,
+        "others": agrees.n >= ENOUGH and others.is_apart,
+        "guessing": competence is not None
+        and agrees.n >= ENOUGH
+        and competence < GUESSING
+        and others.may_guess,
+        "drift": others.drift_p is not None and others.drift_p < 0.001,
     }
     return {
         "rater": pk,
         "labels": one.labels,
         "seconds": seconds,
-        "agrees": asdict(others),
+        "speed": asdict(speed),
+        "agrees": asdict(agrees),
         "competence": competence,
+        "accuracy": asdict(others.accuracy),
+        "drift": {**asdict(others.drift), "p": others.drift_p},
         "side": asdict(side),
         "ties": one.ties / (one.ties + one.sided) if one.ties + one.sided else None,
         "signs": [name for name, holds in signs.items() if holds],
     }
-
-
-@dataclass(frozen=True)
-class _Beside:
-    """A rater beside the others: agreement over so many cards, and Dawid and Skene's competence.
-    ``is_apart``: they agree with others less than others do, by more than chance in 500 raters."""
-
-    agrees: Estimate
-    is_apart: bool
-    competence: float | None
-
-
-def _beside_others(measure: Measure | None) -> dict[int, _Beside]:
-    """By rater, where two or more judged the same."""
-    if measure is None:
-        return {}
-    shares, judged = _agreeing(measure)
-    people, who = np.unique(measure.column("raters")[judged], return_inverse=True)
-    if not len(people):
-        return {}
-    means = np.bincount(who, weights=shares[judged]) / np.bincount(who)
-    cards = _cards_of_each(measure, judged, who)
-    competence = _competence(measure, judged, len(people), who)
-    found = {}
-    for place, pk in enumerate(people):
-        mean, n = float(means[place]), int(cards[place])
-        rest = float(np.delete(means, place).mean())
-        found[int(pk)] = _Beside(
-            Estimate(mean, *wilson(mean * n, n), n),
-            wilson(mean * n, n, SURE)[1] < rest,
-            competence.get(place),
-        )
-    return found
-
-
-def _cards_of_each(measure: Measure, judged: Any, who: Codes) -> Codes:
-    """How many cards each rater shares with others: pairs of one ranking are one card."""
-    both = np.unique(np.column_stack([who, measure.column("cards")[judged]]), axis=0)
-    counted: Codes = np.bincount(both[:, 0])
-    return counted
-
-
-def _competence(measure: Measure, judged: Any, people: int, who: Codes) -> dict[int, float]:
-    """By rater's place; nothing where fewer than three meet (two who differ are each as likely to
-    err), with more than three categories, and where all answers are alike.
-
-    Of pairs each judgement is taken as it is and turned round, so that which completion is the one
-    changes nothing.
-    """
-    size = 3 if measure.paired else len(measure.values)
-    if people < 3 or size > 3:
-        return {}
-    codes = (measure.outcomes if measure.paired else measure.column("codes"))[judged]
-    _, items = np.unique(measure.column("items")[judged], return_inverse=True)
-    if measure.paired:
-        items = np.concatenate([items, items + int(items.max()) + 1])
-        who, codes = np.concatenate([who, who]), np.concatenate([codes, 2 - codes])
-    found = latent.dawid_skene(items, who, codes, size, smoothing=0.01, tolerance=1e-6)
-    return {place: float(one) for place, one in enumerate(found.competence) if math.isfinite(one)}

@@ -6,17 +6,27 @@ Its memory grows with what the labels say in numbers, and never with their texts
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 
-from labeling import quality, snapshots
+from labeling import accepted, checks, consistency, groups, quality, seats, snapshots, written
+from labeling.agreement import wilson
 from labeling.judgements import SOURCES
 from labeling.measures import Said
-from labeling.models import Campaign, ComparisonCompletion, Label, User
+from labeling.models import (
+    Campaign,
+    Comparison,
+    ComparisonCompletion,
+    Label,
+    RaterText,
+    User,
+)
 from labeling.questions import Parts
+from labeling.statistics.estimates import Estimate, undefined
 from models_runtime import jobs
 from models_runtime.jobdir import BadInput, JobDir
 from models_runtime.models import Job
@@ -26,6 +36,8 @@ from models_runtime.records import Progress
 CALL = "quality"
 CHUNK = 5_000
 LENGTHS = 200_000  # completions whose lengths are looked at, the newest
+FIRST, AGAIN = 100, 1.25  # answers before accuracies are first counted, and how many times more
+NO_GOLD = phrase("No gold was answered.")
 UNDER_WAY = ("queued", "running")
 
 
@@ -37,12 +49,38 @@ def run(job: JobDir) -> None:
         raise BadInput(phrase("There is no campaign %(pk)s.", pk=str(config["campaign"])))
     with snapshots.consistent_read():
         found = reports(campaign, lambda done: _tell(job, done))
+    learn(campaign, found)
     job.finish(found)
+
+
+def learn(campaign: Campaign, found: dict[str, Any]) -> None:
+    """Tell each seat how often its rater is right: what adaptive overlap weighs votes by."""
+    known = {
+        row["rater"]: row["accuracy"]["value"] for one in found.values() for row in one["raters"]
+    }
+    seats.learn(campaign, known)
+
+
+def start_due() -> int:
+    """Count anew where beliefs decide who is asked and a quarter more answers came since the last
+    count. Returns how many counts were begun."""
+    rows = Campaign.objects.filter(state="open", more_rule="belief")
+    return sum(start(campaign, None) is not None for campaign in rows if _is_due(campaign))
+
+
+def _is_due(campaign: Campaign) -> bool:
+    last = newest(campaign)
+    if last is not None and last.state != "succeeded":
+        return False  # under way, or failed, which a person looks at first
+    before = sum(one["labels"] for one in last.result.values()) if last else 0
+    answered = seats.answers(campaign)
+    return answered >= FIRST and answered >= AGAIN * before
 
 
 def reports(campaign: Campaign, told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     """quality.report of each kind of rater that has labelled, by its name."""
     lengths = dict(_lengths(campaign))
+    members = groups.raters_of(campaign.project)
     done = 0
     found: dict[str, Any] = {}
 
@@ -55,10 +93,28 @@ def reports(campaign: Campaign, told: Callable[[int], None] = lambda done: None)
                 told(done)
 
     for source in SOURCES:
-        one = quality.report(counted(_said(campaign, source)), _parts(campaign), lengths)
+        said = counted(_said(campaign, source))
+        one = quality.report(said, _parts(campaign), lengths, members)
         if one["labels"]:
+            _check(campaign, source, one)
             found[source] = one
     return found
+
+
+def _check(campaign: Campaign, source: str, one: dict[str, Any]) -> None:
+    """Say of each rater in the report how they do on gold and on their own cards shown again."""
+    scores = checks.gold_scores(campaign, source)
+    pairs = checks.repeats(campaign, source)
+    again = consistency.of_raters(pairs, _parts(campaign), one["judged_by"])
+    for row in one["raters"]:
+        score = scores.get(row["rater"])
+        row["gold"] = asdict(_share(score) if score else undefined(NO_GOLD))
+        row["again"] = asdict(again.get(row["rater"], consistency.NEVER))
+
+
+def _share(score: checks.Score) -> Estimate:
+    low, high = wilson(score.right, score.n)
+    return Estimate(score.right / score.n, low, high, score.n)
 
 
 def report(campaign: Campaign, source: str, only: int | None = None) -> dict[str, Any]:
@@ -72,7 +128,7 @@ def _parts(campaign: Campaign) -> Parts:
     return campaign.question.parts if campaign.question else {}
 
 
-def start(campaign: Campaign, actor: User) -> Job | None:
+def start(campaign: Campaign, actor: User | None) -> Job | None:
     """A job that counts anew; None while one is under way."""
     with transaction.atomic():
         Campaign.objects.select_for_update().only("pk").get(pk=campaign.pk)
@@ -109,15 +165,12 @@ def _tell(job: JobDir, done: int) -> None:
 
 
 def _said(campaign: Campaign, source: str, only: int | None = None) -> Iterator[Said]:
-    """Labels in force of one kind of rater, hidden repeats left out."""
+    """Accepted labels of one kind of rater, but of cards of which a text was erased: what was
+    seen there is not to be seen any more."""
+    gone = _with_erased_text(campaign)
     scope = {} if only is None else {"comparison__iteration__number": only}
     rows = Label.objects.filter(
-        **scope,
-        comparison__campaign=campaign,
-        kind="answer",
-        superseded_by=None,
-        source=source,
-        assignment__occasion=0,
+        accepted.rule(), **scope, comparison__campaign=campaign, source=source
     ).exclude(comparison__state="discarded")
     said = rows.values_list(
         "comparison_id",
@@ -128,10 +181,24 @@ def _said(campaign: Campaign, source: str, only: int | None = None) -> Iterator[
         "active_ms",
         "created_at",
         "question_version__trains_on",
+        "guideline_version__number",
     )
-    for comparison, prompt, rater, answer, order, active_ms, at, asks in said.iterator(CHUNK):
+    for comparison, prompt, rater, answer, order, active_ms, at, asks, told in said.iterator(
+        CHUNK
+    ):
+        if comparison in gone:
+            continue
         parts, turned = answer.get("parts", {}), asks == "rejected"
-        yield Said(comparison, prompt, rater, parts, order, active_ms, at, turned)
+        yield Said(comparison, prompt, rater, parts, order, active_ms, at, turned, told or 0)
+
+
+def _with_erased_text(campaign: Campaign) -> set[int]:
+    """Comparisons of which a completion, or the prompt, was a person's who had it erased."""
+    cards = Comparison.objects.filter(campaign=campaign)
+    written_by = cards.filter(completions__source=written.SOURCE, completions__text="")
+    erased = RaterText.objects.filter(erased_at__isnull=False, prompt__isnull=False)
+    asked = cards.filter(prompt__in=erased.values("prompt"))
+    return {*written_by.values_list("pk", flat=True), *asked.values_list("pk", flat=True)}
 
 
 def _lengths(campaign: Campaign) -> Iterator[tuple[int, int]]:

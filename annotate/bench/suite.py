@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from annotate.bench import answering, pages, tensors
+from annotate.bench import answering, lead_pages, pages, tensors
 from annotate.bench.place import Failed, Place
 from annotate.bench.results import Measured
 
@@ -23,6 +23,7 @@ def benchmarks(folder: Path) -> dict[str, Callable[[], Iterator[Measured]]]:
     Failed when it is asked for its figures."""
     return {
         "pages": partial(pages.measure, folder),
+        "lead-pages": partial(lead_pages.measure, folder),
         "answer-sqlite": partial(answering.measure, folder, "", "sqlite"),
         "answer-postgres": partial(_answer_postgres, folder),
         **{name: partial(tensors.measure, Place(folder), name) for name in tensors.PROGRAMS},

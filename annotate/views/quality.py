@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -15,10 +16,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access, charts, job_bars
 from annotate.access import SignedInRequest
+from annotate.label_forms import SAID_TITLES
 from annotate.spreadsheets import cell
 from labeling import quality_job
+from labeling.group_differences import APART, TITLES
 from labeling.judgements import SOURCES
-from labeling.models import Campaign, Label, User
+from labeling.models import Campaign, Label, RaterGroup, User
 from labeling.quality import SIGNS
 from models_runtime.models import Job
 from models_runtime.phrases import phrase
@@ -50,7 +53,18 @@ COEFFICIENTS = {
         phrase("The same with the distance between two answers."),
     ),
 }
+LEARNED = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "drift",
+    "drift_low",
+    "drift_high",
+    "drift_p",
+)
 COLUMNS = ("labels", "agrees", "agrees_low", "agrees_high", "competence", "seconds")
+CHECKS = ("gold", "gold_low", "gold_high", "gold_cards")
+AGAIN = ("again", "again_low", "again_high", "again_cards", "again_kappa")
 SIDE = ("first_share", "first_low", "first_high", "first_p", "ties", "signs")
 
 
@@ -78,6 +92,10 @@ def quality(request: SignedInRequest, slug: str) -> HttpResponse:
         "measures": [_measure(one) for one in body["measures"]] if body else [],
         "raters": _named(body["raters"]) if body else [],
         "trend": _trend(body["weeks"]) if body else None,
+        "given": _given(body.get("given", {})) if body else [],
+        "spread": _spread(body.get("given", {})) if body else None,
+        "groups": _groups(body.get("groups", [])) if body else [],
+        "is_lead": access.can(request.user, campaign.project_id, "lead"),
     }
     return render(request, "lead/quality.html", context)
 
@@ -97,7 +115,8 @@ def count_quality(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_safe
 @access.signed_in
 def quality_csv(request: SignedInRequest, slug: str, source: str) -> HttpResponse:
-    """The raters' figures of the newest count, a line each."""
+    """The figures of the newest count: the raters', a line each, or those of another table:
+    ?of=answers, weeks or guidelines."""
     campaign = access.campaign_for_staff(request.user, slug)
     if source not in SOURCES:
         raise Http404
@@ -105,11 +124,24 @@ def quality_csv(request: SignedInRequest, slug: str, source: str) -> HttpRespons
     body = done.result.get(source, {}) if done else {}
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["rater", *COLUMNS, *SIDE])
-    writer.writerows(_line(row) for row in _named(body.get("raters", [])))
+    writer.writerows(_lines(request.GET.get("of", ""), body))
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{campaign.slug}-{source}.csv"'
     return response
+
+
+def _lines(of: str, body: dict[str, Any]) -> Iterator[list[Any]]:
+    """What each plot or table is of; the raters unless another is asked for."""
+    if of == "answers":
+        yield ["answer", "labels"]
+        yield from ([name, n] for name, n in body.get("given", {}).items())
+    elif of in ("weeks", "guidelines"):
+        name = {"weeks": "week", "guidelines": "guideline"}[of]
+        yield [name, "agree", "agree_low", "agree_high", "judgements"]
+        yield from ([row[name], *_figure(row)] for row in body.get(of, []))
+    else:
+        yield ["rater", *COLUMNS, *SIDE, *CHECKS, *AGAIN, *LEARNED]
+        yield from (_line(row) for row in _named(body.get("raters", [])))
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
@@ -121,7 +153,18 @@ def _line(row: dict[str, Any]) -> list[Any]:
         *(row["competence"], row["seconds"]),
         *(share["value"], share["low"], share["high"], side["p"]),
         *(row["ties"], " ".join(row["signs"])),
+        *_figure(row.get("gold")),
+        *_figure(row.get("again", {}).get("same")),
+        row.get("again", {}).get("kappa", {}).get("value"),
+        *_figure(row.get("accuracy"))[:3],
+        *_figure(row.get("drift"))[:3],
+        (row.get("drift") or {}).get("p"),
     ]
+
+
+def _figure(found: dict[str, Any] | None) -> list[Any]:
+    """Its value, interval and how many it is of; a count of before has none."""
+    return [(found or {}).get(name) for name in ("value", "low", "high", "n")]
 
 
 def _measure(one: dict[str, Any]) -> dict[str, Any]:
@@ -135,17 +178,36 @@ def _measure(one: dict[str, Any]) -> dict[str, Any]:
 
 def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """With names as they are now: a report holds none."""
-    names = dict(
-        User.objects.filter(pk__in=[row["rater"] for row in rows]).values_list("pk", "username")
-    )
+    found = User.objects.filter(pk__in=[row["rater"] for row in rows])
+    names = {
+        pk: (name, public) for pk, name, public in found.values_list("pk", "username", "public_id")
+    }
     return [
         {
             **row,
-            "name": names.get(row["rater"], "–"),
+            "name": names.get(row["rater"], ("–", None))[0],
+            "public_id": names.get(row["rater"], ("–", None))[1],
             "told": [SIGNS[sign] for sign in row["signs"] if sign in SIGNS],
         }
         for row in rows
     ]
+
+
+def _groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With names as they are now; a group that was removed since is left out."""
+    names = dict(
+        RaterGroup.objects.filter(pk__in=[row["group"] for row in rows]).values_list("pk", "name")
+    )
+    return [
+        {**row, "name": names[row["group"]], "tests": [_tested(test) for test in row["tests"]]}
+        for row in rows
+        if row["group"] in names
+    ]
+
+
+def _tested(test: dict[str, Any]) -> dict[str, Any]:
+    differs = test["p_holm"] is not None and test["p_holm"] < APART
+    return {**test, "title": TITLES[test["name"]], "differs": differs}
 
 
 def _trend(weeks: list[dict[str, Any]]) -> charts.Trend | None:
@@ -157,6 +219,22 @@ def _trend(weeks: list[dict[str, Any]]) -> charts.Trend | None:
         for week in measured
     ]
     return charts.trend(rows)
+
+
+def _given(given: dict[str, int]) -> list[dict[str, Any]]:
+    """How often each answer was given, the strongest first, with its share."""
+    total = sum(given.values())
+    return [
+        {"name": name, "title": title, "n": given[name], "share": given[name] / total}
+        for name, title in SAID_TITLES.items()
+        if given.get(name)
+    ]
+
+
+def _spread(given: dict[str, int]) -> charts.Bars | None:
+    rows = [(str(SAID_TITLES[name]), given.get(name, 0), 0) for name in SAID_TITLES]
+    there = [row for row in rows if row[1]]
+    return charts.bars(there) if len(there) > 1 else None
 
 
 def _labels_since(campaign: Campaign, done: Job | None) -> int:

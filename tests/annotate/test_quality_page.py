@@ -10,10 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from labeling import labels, quality_job
+from labeling import campaigns, labels, quality_job
 from labeling.models import Campaign, User
 from models_runtime.models import Job
 from tests.factories import Cast, MembershipFactory, open_comparisons
+from tests.labeling.test_adaptive import says
 from tests.rating import answer
 
 URL = "/campaigns/helpful/quality/"
@@ -108,6 +109,44 @@ def test_the_file_of_raters_runs_nothing_in_a_spreadsheet(lead: Client, cast: Ca
     assert {row["rater"] for row in rows} == {"ada", "ben", "'=cmd()"}
     assert {row["labels"] for row in rows} == {"6"}
     assert lead.get(f"{URL}nobody.csv").status_code == 404
+
+
+def test_numbers_lead_to_the_labels_behind_them_and_each_table_is_a_file(
+    lead: Client, cast: Cast
+) -> None:
+    labelled(cast)
+    lead.post(f"{URL}count/")
+    count(cast.campaign)
+    page = lead.get(URL).content.decode()
+    for link in ("labels/?rater=ada&amp;source=person", "labels/?said=better&amp;source=person"):
+        assert link in page
+    assert len(lead.get("/campaigns/helpful/labels/?said=better").context["rows"]) == 12
+    files = {
+        of: lead.get(f"{URL}person.csv", {"of": of}).content.decode().splitlines()
+        for of in ("answers", "weeks", "guidelines", "")
+    }
+    assert sorted(files["answers"]) == ["answer,labels", "better,12", "slightly,6"]
+    assert len(files["weeks"]) == len(files["guidelines"]) == 2
+    assert files[""][0].startswith("rater,labels,agrees")
+
+
+def test_agreement_is_told_by_version_of_the_guidelines(lead: Client, cast: Cast) -> None:
+    """Two who differ under the first version, and agree under the second."""
+    one, two = (MembershipFactory(project=cast.project, role="rater").user for _ in range(2))
+    open_comparisons(cast.campaign, 4, overlap=2)
+    for number in range(4):
+        if number == 2:
+            newest = cast.campaign.guideline.number if cast.campaign.guideline else 0
+            campaigns.revise_guidelines(
+                campaign=cast.campaign, markdown="Look twice.", based_on=newest
+            )
+        says(one, cast, first=True)
+        says(two, cast, first=number > 1)
+    rows = quality_job.reports(cast.campaign)["person"]["guidelines"]
+    assert [row["value"] for row in rows] == [0, 1]
+    lead.post(f"{URL}count/")
+    count(cast.campaign)
+    assert "Agreement by guidelines" in lead.get(URL).content.decode()
 
 
 def test_the_page_costs_the_same_with_more_raters(lead: Client, cast: Cast) -> None:

@@ -96,11 +96,39 @@ def _renamed(said: Said) -> Said:
 
 
 def test_a_crowd_that_prefers_the_longer_text_shows_it() -> None:
-    rows = [says(n, n % 5, 1 if n % 10 < 8 else 2) for n in range(400)]
+    rows = [says(n, n // 10 % 5, 1 if n % 10 < 8 else 2) for n in range(400)]
     lengths = {10 * n + pk: 200 if pk == 1 else 100 for n in range(400) for pk in (1, 2)}
     found = quality.report(rows, PAIR, lengths)
     assert found["length"]["low"] > 1
     assert quality.report(rows, PAIR)["length"]["undefined"] == NO_CHOICE
+
+
+def test_how_often_each_is_right_is_learned_without_being_told() -> None:
+    """Eight of nine are right in 85 %; one flips a coin, and one of the eight gets worse."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(600):
+        better, week = int(rng.integers(1, 3)), number % 6
+        for rater in range(1, 10):
+            share = {GUESSING: 0.5, LONG: 0.95 - 0.08 * week}.get(rater, 0.85)
+            chosen = better if rng.random() < share else 3 - better
+            at = MONDAY + timedelta(days=7 * week)
+            rows.append(says(number, rater, chosen, at=at))
+    found = {row["rater"]: row for row in quality.report(rows, PAIR)["raters"]}
+    for rater, share in ((SIDED, 0.85), (GUESSING, 0.5), (LONG, 0.75)):
+        accuracy = found[rater]["accuracy"]
+        assert accuracy["low"] < share < accuracy["high"]
+        assert accuracy["high"] - accuracy["low"] < 0.1
+    assert found[LONG]["drift"]["high"] < 0
+    assert "drift" in found[LONG]["signs"]
+    assert not any("drift" in found[rater]["signs"] for rater in found if rater != LONG)
+
+
+def test_an_interval_for_raters_like_these_is_wider_than_one_for_these() -> None:
+    """Of nine raters, three of whom have faults, little is known of others."""
+    figure = quality.report(crowd(), PAIR)["measures"][0]["figures"]["percent"]
+    low, high = figure["alike"]
+    assert low < figure["low"] < figure["value"] < figure["high"] < high
 
 
 def answered(n: int, rater: int, chosen: int | None, scale: str = "llama2") -> Said:
@@ -218,3 +246,32 @@ def test_one_rater_gives_sentences_and_no_number_that_json_does_not_know() -> No
     assert {one["undefined"] for one in figures} == {NOBODY_TWICE}
     assert json.loads(json.dumps(found, allow_nan=False))["labels"] == 2
     assert quality.report([], PAIR)["measures"] == []
+
+
+def test_marks_checks_safety_and_confidence_are_measured_too() -> None:
+    parts = {
+        "marks": {"type": "flags", "flags": {"opinion": "Opinion", "wrong": "Wrong"}},
+        "list": {"type": "checklist", "items": {"kind": "Kind"}},
+        "safety": {"type": "safety_bin"},
+        "sure": {"type": "confidence"},
+    }
+
+    def one(rater: int, codes: list[str], met: bool, safe: list[int], value: int) -> Said:
+        stored = {
+            "marks": {"type": "flags", "flags": [{"completion": 1, "codes": codes}]},
+            "list": {
+                "type": "checklist",
+                "checks": [{"met": ["kind"] * met, "missed": ["kind"] * (not met)}],
+            },
+            "safety": {"type": "safety_bin", "safe": safe, "unsafe": sorted({1, 2} - {*safe})},
+            "sure": {"type": "confidence", "value": value},
+        }
+        return Said(1, 1, rater, stored, [1, 2], None, MONDAY)
+
+    rows = [one(1, ["opinion"], True, [1, 2], 9), one(2, [], True, [1], 7)]
+    found = {(row["part"], row["name"]): row for row in quality.report(rows, parts)["measures"]}
+    agree = {key: row["figures"]["percent"]["value"] for key, row in found.items()}
+    assert agree["marks", "opinion"] == 0
+    assert agree["marks", "wrong"] == agree["list", "kind"] == 1
+    assert agree["safety", ""] == 0.5
+    assert found["sure", ""]["level"] == "ordinal"
