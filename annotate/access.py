@@ -17,15 +17,31 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, resolve_url
 
+from labeling import admission
 from labeling.models import (
     Assignment,
     Campaign,
+    CardQuestion,
+    Comparison,
+    Contest,
     Conversation,
+    Exclusion,
     Flag,
+    Gold,
+    GoldResult,
+    Invitation,
     Iteration,
+    Label,
     Membership,
+    PayDispute,
+    Qualification,
+    RaterGroup,
+    Seat,
+    SendBack,
     Snapshot,
     User,
+    Webhook,
+    WebhookMessage,
 )
 from labeling.standing import Standing
 from models_runtime.models import Checkpoint, Job, Project
@@ -77,12 +93,13 @@ def projects(user: User, *wanted: str) -> QuerySet[Project]:
 
 
 def campaigns_for_rater(user: User) -> QuerySet[Campaign]:
-    """What a rater may see: everything but drafts."""
+    """What a rater may see: everything but drafts, and what is for others."""
     rows = (
         Campaign.objects.filter(project__in=projects(user, "rater"))
         .exclude(state="draft")
         .exclude(question=None)
     )
+    rows = admission.for_rater(rows, user)
     return rows.select_related("question", "guideline", "project")
 
 
@@ -119,6 +136,17 @@ def assignment_for_rater(user: User, public_id: UUID) -> Assignment:
     return assignment
 
 
+def campaign_worked_in(user: User, slug: str) -> Campaign:
+    """Where one has a seat, whatever one's roles are now: what was earned stays one's own."""
+    return get_object_or_404(Campaign.objects.filter(seats__rater=user), slug=slug)
+
+
+def own_pay_dispute(user: User, public_id: UUID) -> PayDispute:
+    """To take back."""
+    rows = PayDispute.objects.select_related("campaign__project", "rater")
+    return get_object_or_404(rows, rater=user, public_id=public_id)
+
+
 def conversation_for_rater(user: User, public_id: UUID) -> Conversation:
     """One's own talk with a live model, in a project where one still rates."""
     rows = Conversation.objects.select_related(
@@ -136,7 +164,9 @@ def campaigns_for_staff(user: User) -> QuerySet[Campaign]:
 def campaign_for_staff(user: User, slug: str) -> Campaign:
     """To look at, as lead or researcher of its project."""
     campaign = get_object_or_404(
-        Campaign.objects.select_related("question", "guideline", "project", "first_policy"),
+        Campaign.objects.select_related(
+            "question", "guideline", "project", "first_policy", "budget"
+        ),
         slug=slug,
     )
     _require_member(user, campaign.project_id, STAFF)
@@ -153,6 +183,114 @@ def flag_for_lead(user: User, slug: str, pk: int) -> Flag:
     campaign = campaign_for_lead(user, slug)
     rows = Flag.objects.select_related("comparison__campaign__project")
     return get_object_or_404(rows, pk=pk, comparison__campaign=campaign)
+
+
+def comparison_for_lead(user: User, slug: str, pk: int) -> Comparison:
+    """To decide about."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Comparison.objects.select_related("prompt", "iteration", "conversation")
+    comparison: Comparison = get_object_or_404(rows, pk=pk, campaign=campaign)
+    comparison.campaign = campaign
+    return comparison
+
+
+def label_of(comparison: Comparison, pk: int) -> Label:
+    """One of its labels, to send back."""
+    rows = Label.objects.select_related("assignment__comparison", "set_aside")
+    label = get_object_or_404(rows, pk=pk, comparison=comparison)
+    label.comparison = comparison
+    return label
+
+
+def send_back_for_lead(user: User, slug: str, pk: int) -> SendBack:
+    """To take back."""
+    campaign = campaign_for_lead(user, slug)
+    rows = SendBack.objects.select_related("label__comparison__campaign", "label__assignment")
+    return get_object_or_404(rows, pk=pk, campaign=campaign)
+
+
+def raters_of(campaign: Campaign) -> QuerySet[User]:
+    """Everybody who has worked in a campaign."""
+    worked = Seat.objects.filter(campaign=campaign, answered__gt=0)
+    return User.objects.filter(pk__in=worked.values("rater")).order_by("username", "pk")
+
+
+def rater_for_lead(user: User, slug: str, public_id: UUID) -> tuple[Campaign, User]:
+    """Somebody who has worked in one's campaign, to exclude labels of."""
+    campaign = campaign_for_lead(user, slug)
+    seats = Seat.objects.filter(campaign=campaign)
+    rows = User.objects.filter(pk__in=seats.values("rater"))
+    return campaign, get_object_or_404(rows, public_id=public_id)
+
+
+def exclusion_for_lead(user: User, slug: str, pk: int) -> Exclusion:
+    """To lift."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Exclusion.objects.select_related("campaign__project")
+    return get_object_or_404(rows, pk=pk, campaign=campaign)
+
+
+def gold_for_lead(user: User, slug: str, public_id: UUID) -> Gold:
+    """An item with a known answer, to correct or retire."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Gold.objects.select_related("campaign__question", "comparison__prompt")
+    return get_object_or_404(rows, public_id=public_id, campaign=campaign)
+
+
+def contest_for_lead(user: User, slug: str, pk: int) -> Contest:
+    """A rater's objection to such an item, to decide."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Contest.objects.select_related("campaign__project", "result__gold__campaign__project")
+    return get_object_or_404(rows, pk=pk, campaign=campaign)
+
+
+def work_for_lead(user: User, slug: str, pk: int) -> Comparison:
+    """A card of the campaign's work, to make an item of."""
+    campaign = campaign_for_lead(user, slug)
+    rows = Comparison.objects.select_related("prompt", "campaign__question")
+    return get_object_or_404(rows, pk=pk, campaign=campaign, purpose="work", conversation=None)
+
+
+def seated_for_lead(user: User, slug: str, public_id: UUID) -> tuple[Campaign, User]:
+    """Somebody who began to work in the campaign, to let in or train anew."""
+    campaign = campaign_for_lead(user, slug)
+    rows = User.objects.filter(seats__campaign=campaign, kind="person")
+    return campaign, get_object_or_404(rows, public_id=public_id)
+
+
+def result_for_rater(user: User, public_id: UUID) -> GoldResult:
+    """What an own answer came to, where one is told and still rates."""
+    rows = GoldResult.objects.select_related("gold__campaign__project")
+    own = rows.filter(rater=user, shows=True, gold__campaign__in=campaigns_for_rater(user))
+    return get_object_or_404(own, label__public_id=public_id)
+
+
+def verdict_for_rater(user: User, public_id: UUID) -> Qualification:
+    """How an own test ended."""
+    rows = Qualification.objects.select_related("campaign")
+    own = rows.filter(rater=user, campaign__in=campaigns_for_rater(user))
+    return get_object_or_404(own, public_id=public_id)
+
+
+def rater_of_campaign_for_lead(user: User, slug: str, public_id: UUID) -> tuple[Campaign, User]:
+    """Whoever has worked in one's campaign, to see what they earned there."""
+    campaign: Campaign = campaign_for_lead(user, slug)
+    rows = User.objects.filter(seats__campaign=campaign)
+    return campaign, get_object_or_404(rows, public_id=public_id)
+
+
+def pay_dispute_for_lead(user: User, slug: str, public_id: UUID) -> PayDispute:
+    """To answer."""
+    campaign = campaign_for_lead(user, slug)
+    rows = PayDispute.objects.select_related("campaign__project", "rater")
+    return get_object_or_404(rows, public_id=public_id, campaign=campaign)
+
+
+def card_question_for_lead(user: User, slug: str, public_id: UUID) -> CardQuestion:
+    """To answer."""
+    campaign = campaign_for_lead(user, slug)
+    rows = CardQuestion.objects.select_related("campaign__project", "campaign__question", "rater")
+    return get_object_or_404(rows, public_id=public_id, campaign=campaign)
 
 
 def campaign_for_researcher(user: User, slug: str) -> Campaign:
@@ -240,6 +378,32 @@ def member_for_lead(user: User, slug: str, public_id: UUID) -> tuple[Project, Us
     project = project_for_lead(user, slug)
     rows = User.objects.filter(memberships__project=project, kind="person").distinct()
     return project, get_object_or_404(rows, public_id=public_id)
+
+
+def group_for_lead(user: User, slug: str, pk: int) -> RaterGroup:
+    """To rename, and to put people in."""
+    project = project_for_lead(user, slug)
+    rows = RaterGroup.objects.select_related("project")
+    return get_object_or_404(rows, pk=pk, project=project)
+
+
+def invitation_for_lead(user: User, slug: str, pk: int) -> Invitation:
+    """To withdraw."""
+    project = project_for_lead(user, slug)
+    return get_object_or_404(Invitation, pk=pk, project=project)
+
+
+def webhook_for_lead(user: User, pk: int) -> Webhook:
+    """To look at, change, test, switch off."""
+    row = get_object_or_404(Webhook.objects.select_related("project"), pk=pk)
+    _require_member(user, row.project_id, ("lead",))
+    return row
+
+
+def webhook_message_for_lead(user: User, pk: int, message: int) -> WebhookMessage:
+    """To send again."""
+    webhook = webhook_for_lead(user, pk)
+    return get_object_or_404(webhook.messages.select_related("webhook__project"), pk=message)
 
 
 def can(user: User, project_id: int, role: str) -> bool:

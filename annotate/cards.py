@@ -15,7 +15,14 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from labeling import boundaries, questions, rendering, repairs, written
-from labeling.models import Assignment, Campaign, Completion, GuidelineVersion, QuestionVersion
+from labeling.models import (
+    Assignment,
+    Campaign,
+    Completion,
+    ConsentVersion,
+    GuidelineVersion,
+    QuestionVersion,
+)
 from labeling.questions import Shown, texts
 from models_runtime.records import Message
 
@@ -104,9 +111,9 @@ def build(
         given = suggested = repairs.suggested(assignment, question)
     return Card(
         assignment=assignment.public_id,
-        turns=_turns(assignment.comparison.prompt.messages),
+        turns=turns(assignment.comparison.prompt.messages),
         sides=[
-            _side(letter, rows[pk]) for letter, pk in zip(LETTERS, assignment.order, strict=False)
+            side(letter, rows[pk]) for letter, pk in zip(LETTERS, assignment.order, strict=False)
         ],
         parts=_parts(question, _shown(question, assignment, rows), given, suggested),
         instant=questions.is_instant(question.parts) and not suggested,
@@ -116,18 +123,24 @@ def build(
     )
 
 
-def sample(question: QuestionVersion, messages: list[Message], said: list[str]) -> Card:
-    """A card that belongs to nobody, for a look at it before there is one: the completions are
-    numbered from 1, and nothing leads to an assignment."""
+def sample(
+    question: QuestionVersion,
+    messages: list[Message],
+    said: list[str],
+    given: dict[str, dict[str, str]] | None = None,
+) -> Card:
+    """A card that belongs to nobody, for a look at it before there is one, or for an answer by a
+    lead: the completions are numbered from 1, and nothing leads to an assignment. ``given`` are
+    the fields that stand filled, by KEY."""
     shown = Shown(list(range(1, len(said) + 1)), texts=dict(enumerate(said, 1)))
     return Card(
         assignment=None,
-        turns=_turns(messages),
+        turns=turns(messages),
         sides=[
             Side(letter, rendering.render(text), text, cut_off=False)
             for letter, text in zip(LETTERS, said, strict=False)
         ],
-        parts=_parts(question, shown, {}, {}),
+        parts=_parts(question, shown, given or {}, {}),
         instant=False,
         kinds=[],
         key=uuid.uuid4(),
@@ -163,7 +176,7 @@ def unsaved(
     return found
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def _rendered(markdown: str) -> str:
     return rendering.render(markdown)
 
@@ -180,7 +193,16 @@ def guidelines_html(version: GuidelineVersion | None) -> str:
     return _rendered(version.markdown) if version else ""
 
 
-def _side(letter: str, shown: Completion) -> Side:
+def consent_html(version: ConsentVersion) -> str:
+    return _rendered(version.markdown)
+
+
+def answer_html(markdown: str) -> str:
+    """A lead's answer to a question about a card, which many read."""
+    return _rendered(markdown)
+
+
+def side(letter: str, shown: Completion) -> Side:
     """An imported text is rendered when somebody reads it: thousands arrive at once."""
     html = rendering.stored(shown.text, shown.html, shown.renderer)
     if not shown.renderer:
@@ -188,7 +210,7 @@ def _side(letter: str, shown: Completion) -> Side:
     return Side(letter, html, shown.text, cut_off=shown.finish_reason == "length")
 
 
-def _turns(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def turns(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [
         {
             "who": str(SPEAKERS.get(message["role"], message["role"])),

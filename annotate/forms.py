@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from annotate import language
@@ -28,6 +30,29 @@ def printable(value: str) -> None:
             _("It holds a character that cannot be seen or that turns the reading direction."),
             code="invisible",
         )
+
+
+# A day that is later or earlier has no midnight in every zone.
+FIRST_DAY, LAST_DAY = datetime.date(1900, 1, 1), datetime.date(2199, 12, 31)
+
+
+class DayField(forms.DateField):
+    def __init__(self, **options: Any) -> None:
+        bounds = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
+        super().__init__(validators=bounds, **options)
+
+
+class RowsField(forms.ModelMultipleChoiceField):
+    """Several rows by their ids. A number that no database holds is no choice: Django asks the
+    database for it, which fails."""
+
+    def clean(self, value: Any) -> Any:
+        for one in value or ():
+            if str(one).isdecimal() and len(str(one)) > 18:
+                raise forms.ValidationError(
+                    self.error_messages["invalid_choice"], "invalid_choice", {"value": one}
+                )
+        return super().clean(value)
 
 
 class SignInForm(AuthenticationForm):

@@ -22,7 +22,10 @@ KINDS = {
     "reward": gettext_lazy("Rewarding answers"),
     "row": gettext_lazy("Simulated raters"),
 }
-ROW_CALLS = {"quality": gettext_lazy("Counting labels")}
+ROW_CALLS = {
+    "quality": gettext_lazy("Counting labels"),
+    "erase": gettext_lazy("Erasing a rater"),
+}
 
 
 def progress_of(job: Job) -> dict[str, Any]:

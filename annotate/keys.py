@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "undo": (_("Take the last answer back"), "Backspace"),
     "skip": (_("Skip, with a reason"), "KeyX"),
     "flag": (_("Flag something wrong and stay"), "KeyF"),
+    "ask": (_("Ask about the card and stay"), "KeyQ"),
     "guidelines": (_("Guidelines"), "KeyG"),
     "difference": (_("Words that differ"), "KeyD"),
     "raw": (_("Raw text"), "KeyR"),
@@ -23,7 +24,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "drawer": (_("Your last ten answers"), "KeyU"),
     "help": (_("This list"), "Slash"),
 }
-CARDS_ALONE = {"pause", "drawer"}
+CARDS_ALONE = {"ask", "pause", "drawer"}
 # Where a command may lie. Digits and a, b, n, t, y are the instruments', v lifts a veil.
 ALLOWED: dict[str, str] = {
     **{f"Key{letter.upper()}": letter for letter in "cdefghijklmopqrsuwxz"},
@@ -85,10 +86,14 @@ def store(user: User, keys: Keys) -> None:
 
 
 def _commands(moved: dict[str, Any]) -> dict[str, str]:
-    """Where each command lies: all as they were for everybody, where two would lie on one key."""
+    """Where each command lies: all as they were for everybody, where two would lie on one key.
+    Asking came after some had chosen: it takes a key that is free where its own is not."""
     defaults = {name: code for name, (_does, code) in COMMANDS.items()}
     wanted = {name: _text(moved.get(name)) for name in COMMANDS}
     found = {name: code if code in ALLOWED else defaults[name] for name, code in wanted.items()}
+    if "ask" not in moved and found["ask"] in moved.values():
+        others = {*found.values(), *defaults.values()}
+        found["ask"] = next(code for code in ALLOWED if code not in others)
     return found if len(set(found.values())) == len(found) else defaults
 
 

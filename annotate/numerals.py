@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils import dateformat, timezone
@@ -54,6 +55,13 @@ def moment(when: dt.datetime) -> str:
     """3 Oct 2026, 09:25 UTC."""
     form = pgettext("a moment, in the letters of Django's date format", "j M Y, H:i")
     return f"{dateformat.format(when.astimezone(dt.UTC), form)} UTC"
+
+
+def at_zone(when: dt.datetime, zone: str) -> str:
+    """31 Mar 2027, 18:00 (Europe/Berlin)."""
+    form = pgettext("a moment, in the letters of Django's date format", "j M Y, H:i")
+    said = dateformat.format(when.astimezone(zoneinfo.ZoneInfo(zone)), form)
+    return f"{said} ({zone.replace('_', ' ')})"
 
 
 def day(when: dt.datetime) -> str:

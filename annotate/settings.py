@@ -47,6 +47,17 @@ class Environment(environ.Env):
             )
         return found
 
+    def mail(self, var: str) -> dict[str, Any]:
+        """Where mail is handed over. A parser's own error would show the password."""
+        found: dict[str, Any] = {}
+        with contextlib.suppress(ValueError, ImproperlyConfigured):
+            found = self.email_url_config(self.str(var, "") or "dummymail://")
+        if not found.get("EMAIL_BACKEND"):
+            raise ImproperlyConfigured(
+                f"{var} names no mail server: write it as smtp+tls://USER:PASSWORD@HOST:587."
+            )
+        return {name: value for name, value in found.items() if name.startswith("EMAIL_")}
+
 
 env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -114,6 +125,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "annotate.acting_from.acting_from",
     "axes.middleware.AxesMiddleware",
 ]
 # A prompt file, in bytes; other addresses take DATA_UPLOAD_MAX_MEMORY_SIZE, which is Django's.
@@ -192,7 +204,7 @@ ADDRESS_FAILURE_LIMIT = 100
 AXES_COOLOFF_TIME = 0.25  # hours
 # What is locked is not written: each try would make a row longer, and the lock endless.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_DISABLE_ACCESS_LOG = True  # who signed in when, and from where, is nobody's business
+AXES_DISABLE_ACCESS_LOG = True  # the audit log says it, without names that were typed
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_VERBOSE = False
 
@@ -209,6 +221,16 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# Mail: links for a new password, and notices. Without EMAIL_URL none is sent, and leads hand links
+# over. PUBLIC_URL is where people reach this installation: a request's own Host is not to be put
+# into somebody's mail.
+MAIL_IS_SENT = bool(env.str("EMAIL_URL", ""))
+globals().update(env.mail("EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", "") or "concord@localhost"
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 
 LANGUAGE_CODE = "en-gb"
 # Each in its own words, for whoever reads no other. annotate/locale has what the pages say.
@@ -247,6 +269,15 @@ TALK_MODELS = env.int("CONCORD_TALK_MODELS", 2)
 # A live model that says nothing for so many seconds is given up.
 TALK_SILENCE_SECONDS = env.int("CONCORD_TALK_SILENCE", 60)
 
+# Where an act came from (address, browser) is emptied after so many days; 0: never written.
+AUDIT_PLACE_DAYS = env.int("CONCORD_AUDIT_PLACE_DAYS", 180)
+
+# Notices, and what webhooks were sent, are dropped after so many days.
+NOTICE_DAYS = env.int("CONCORD_NOTICE_DAYS", 180)
+WEBHOOK_DAYS = env.int("CONCORD_WEBHOOK_DAYS", 30)
+# Whether webhooks may lead into a private network, and speak http there.
+WEBHOOKS_PRIVATE = env.bool("CONCORD_WEBHOOKS_PRIVATE", False)
+
 # What a model card's energy and CO2 are reckoned with: watts of a busy CPU core and of an
 # accelerator, and grams of CO2 equivalent a kilowatt-hour (475: the world's mean, IEA 2019).
 CPU_WATTS = env.int("CONCORD_CPU_WATTS", 10)
@@ -277,7 +308,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"links": {"()": "annotate.logged_paths.WithoutSecrets"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["links"]}
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # axes tells of every failed sign-in with the name that was typed: personal data in a log.
     "loggers": {"axes": {"level": "ERROR"}},

@@ -14,7 +14,8 @@ STATES = (
     phrase("discarded"), phrase("pending"), phrase("partial"), phrase("done"), phrase("staged"),
     phrase("live"), phrase("queued"), phrase("running"), phrase("stopped"), phrase("succeeded"),
     phrase("cancelled"), phrase("registering"), phrase("ready"), phrase("missing"),
-    phrase("deleted"),
+    phrase("deleted"), phrase("withdrawn"), phrase("applying"), phrase("applied"),
+    phrase("lifting"), phrase("lifted"),
 )  # fmt: skip
 # Beside states, in events.
 EVENTS = (phrase("resumed"), phrase("retried"), phrase("raters talk with the models"))
@@ -45,8 +46,9 @@ STRATEGIES = (
 QUESTION_TYPES = (
     phrase("pairwise"), phrase("ranking"), phrase("rating"), phrase("flags"),
     phrase("safety bin"), phrase("thumbs"), phrase("confidence"), phrase("checklist"),
-    phrase("rationale"), phrase("critique"), phrase("rewrite"), phrase("demonstration"),
-    phrase("prompt writing"), phrase("conversation"), phrase("arena"), phrase("red team"),
+    phrase("criteria"), phrase("rationale"), phrase("critique"), phrase("rewrite"),
+    phrase("demonstration"), phrase("prompt writing"), phrase("conversation"), phrase("arena"),
+    phrase("red team"),
 )  # fmt: skip
 # The filters of a run's data by name (training.configs.filters), what they may be, and what an
 # imported set counts.

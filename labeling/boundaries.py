@@ -18,15 +18,17 @@ DAY = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Limits:
-    """``consented``: cards may be shown. ``left``: kinds of prompts that the rater left, by
-    category or tag. ``resumes_at``: when the next new card may come, where today's are used up."""
+    """``consented``: cards may be shown. ``left``: kinds of prompts that the rater is not shown,
+    by category or tag, because they left them or, as ``unasked``, did not say yes to them.
+    ``resumes_at``: when the next new card may come, where today's are used up."""
 
     consented: bool
     left: frozenset[str] = frozenset()
+    unasked: frozenset[str] = frozenset()
     resumes_at: datetime | None = None
 
     def allow(self, prompt: Prompt) -> bool:
-        """Whether the prompt is of no kind that the rater left."""
+        """Whether the prompt is of no kind that the rater is not shown."""
         return not self.left & set(kinds(prompt))
 
     def may_see(self, prompt: Prompt) -> bool:
@@ -39,9 +41,11 @@ def of(rater: User, campaign: Campaign, now: datetime) -> Limits | None:
     if not campaign.content_warning or rater.kind != "person":
         return None
     row = Boundary.objects.filter(rater=rater, campaign=campaign).first()
+    unasked = frozenset(campaign.sensitive_kinds) - frozenset(row.opted_in if row else [])
     return Limits(
         consented=not campaign.needs_consent or bool(row and row.consented_at),
-        left=frozenset(row.left) if row else frozenset(),
+        left=frozenset(row.left if row else []) | unasked,
+        unasked=unasked,
         resumes_at=_resumes_at(rater, campaign.daily_cards, now) if campaign.daily_cards else None,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
+from labeling import consents
 from labeling.iterations import parse_plan
 from labeling.models import Campaign, GuidelineVersion, QuestionVersion, User
 from models_runtime import audit, states
@@ -50,8 +51,11 @@ def create(
     """
     plan = dataclasses.asdict(parse_plan(setting.plan))
     with transaction.atomic():
+        # Held, so that no version of the consent is published between reading and storing it.
+        Project.objects.select_for_update().get(pk=project.pk)
         campaign = Campaign.objects.create(
             project=project,
+            consent=consents.in_force(project),
             slug=_free_slug(name),
             name=name,
             first_policy=setting.first_policy,

@@ -27,6 +27,7 @@ from labeling.models import (
     ComparisonCompletion,
     Completion,
     Iteration,
+    Pilot,
     Prompt,
     SamplingBatch,
 )
@@ -86,6 +87,8 @@ def build(iteration: Iteration, folder: Path | None) -> int:
     candidates = _candidates(iteration, folder) if folder else _bare_prompts(iteration)
     chosen = select(candidates, plan, draw)
     rows = _comparisons(iteration, plan, chosen, draw)
+    if Pilot.objects.filter(campaign=iteration.campaign, decision="").exists():
+        _withhold(rows)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         _insert_comparisons(iteration, start, rows[part], chosen[part])
@@ -204,6 +207,12 @@ def _comparisons(
         )
         for place, one in enumerate(chosen)
     ]
+
+
+def _withhold(rows: list[Comparison]) -> None:
+    """Nobody gets one before the pilot has drawn its own of them (pilots.py)."""
+    for row in rows:
+        row.withheld, row.overlap, row.slots_left = row.overlap, 0, 0
 
 
 def _insert_comparisons(

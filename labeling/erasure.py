@@ -9,10 +9,31 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import conversations, leases, written
-from labeling.models import Boundary, Conversation, Membership, User
+from labeling import (
+    adjudications,
+    card_questions,
+    contests,
+    conversations,
+    exclusions,
+    leases,
+    notices,
+    pay_disputes,
+    send_backs,
+    written,
+)
+from labeling.models import (
+    Acceptance,
+    Boundary,
+    Conversation,
+    GroupMember,
+    Invitation,
+    Membership,
+    PasswordRequest,
+    User,
+)
 from labeling.people import NotPossible
 from models_runtime import audit
+from models_runtime.models import Project
 from models_runtime.phrases import phrase
 
 
@@ -23,17 +44,37 @@ def erase(*, rater: User, actor: User | None = None) -> int:
     what is new. Raises NotPossible for somebody who is more than a rater."""
     with transaction.atomic():
         leases.one_at_a_time(rater)  # no talk begins
-        _refuse_staff(User.objects.get(pk=rater.pk))
+        refuse_staff(User.objects.get(pk=rater.pk))
         now = timezone.now()
         _end_talks(rater, now)
         held = User.objects.select_for_update().get(pk=rater.pk)
-        texts = written.erase(held)
+        texts = written.erase(held) + _erase_from_reviews(held) + contests.erase(held)
+        texts += card_questions.erase(held) + pay_disputes.erase(held)
+        places = audit.forget_places_of(held) + notices.erase(held)
         if held.erased_at is None:
             _forget(held, now)
-        elif not texts:
+        elif not texts and not places:
             return 0
         audit.record(verb="rater erased", obj=held, actor=actor, data={"texts": texts})
     return texts
+
+
+def anonymise(*, rater: User, actor: User | None = None) -> None:
+    """Who they were is emptied and what they typed stays: name, mail and a platform's id are gone,
+    nobody signs in as them, and their roles and groups are. Repeating it changes nothing. Raises
+    NotPossible for somebody who is more than a rater."""
+    with transaction.atomic():
+        leases.one_at_a_time(rater)
+        refuse_staff(User.objects.get(pk=rater.pk))
+        _end_talks(rater, timezone.now())
+        held = User.objects.select_for_update().get(pk=rater.pk)
+        name = f"anonymous-{held.public_id.hex[:12]}"
+        if held.erased_at is not None or held.username == name:
+            return
+        project = Project.objects.filter(memberships__user=held).order_by("pk").first()
+        _empty_account(held, name)
+        audit.forget_places_of(held)
+        audit.record(verb="rater anonymised", obj=held, actor=actor, project=project)
 
 
 def _end_talks(rater: User, now: datetime) -> None:
@@ -45,7 +86,13 @@ def _end_talks(rater: User, now: datetime) -> None:
             conversations.end(held, now)
 
 
-def _refuse_staff(user: User) -> None:
+def _erase_from_reviews(rater: User) -> int:
+    """What leads wrote about them or to them, and what they wrote when they were a lead."""
+    kept = (adjudications, exclusions, send_backs)
+    return sum(module.erase_texts(rater) for module in kept)
+
+
+def refuse_staff(user: User) -> None:
     """Others depend on a lead or a researcher: their roles are handed over first."""
     if user.is_superuser or user.memberships.exclude(role="rater").exists():
         raise NotPossible(
@@ -58,10 +105,21 @@ def _refuse_staff(user: User) -> None:
 
 def _forget(user: User, now: datetime) -> None:
     """Who they were: the row stays, for what refers to it."""
+    _empty_account(user, f"erased-{user.public_id.hex[:12]}")
+    Boundary.objects.filter(rater=user).update(left=[], opted_in=[])
+    User.objects.filter(pk=user.pk).update(erased_at=now)
+
+
+def _empty_account(user: User, name: str) -> None:
     Membership.objects.filter(user=user).delete()
-    Boundary.objects.filter(rater=user).update(left=[])
+    GroupMember.objects.filter(user=user).delete()
+    PasswordRequest.objects.filter(user=user).delete()
+    Acceptance.objects.filter(user=user).update(participant="")
+    # What a link for them alone is called may be their name; another's is the project's wording.
+    came = Acceptance.objects.filter(user=user).values("invitation")
+    Invitation.objects.filter(pk__in=came, places=1).update(name="")
     User.objects.filter(pk=user.pk).update(
-        username=f"erased-{user.public_id.hex[:12]}",
+        username=name,
         first_name="",
         last_name="",
         email="",
@@ -69,6 +127,6 @@ def _forget(user: User, now: datetime) -> None:
         is_active=False,
         last_login=None,
         locale="",
+        languages=[],
         preferences={},
-        erased_at=now,
     )

@@ -43,8 +43,8 @@ def preference(row: Judged, verdict: Verdict) -> PreferenceRecord:
 
 def _filtered_by(row: Judged, answers: Iterable[Answer]) -> dict[str, Any]:
     """What a run's filters read of the answers that a line is made of. Tags are the prompt's and
-    the campaign's own words that raters chose (of a red team, of Llama 2's safety bins), never
-    what a rater typed."""
+    the campaign's own words that raters chose (of a red team, of Llama 2's safety bins, of the
+    criterion that decided), never what a rater typed."""
     given = list(answers)
     parts = [part for answer in given for part in answer.answer.get("parts", {}).values()]
     chosen = {tag for part in parts for tag in _chosen_tags(part)}
@@ -59,6 +59,8 @@ def _filtered_by(row: Judged, answers: Iterable[Answer]) -> dict[str, Any]:
 def _chosen_tags(part: Mapping[str, Any]) -> list[str]:
     if part.get("type") == "red_team":
         return [*part.get("tags", []), *part.get("categories", [])]
+    if part.get("type") == "criteria":
+        return [f"decided:{part['decided']}"] if part.get("decided") else []
     return [part["bin"]] if part.get("type") == "safety_bin" else []
 
 

@@ -83,6 +83,7 @@ class Judged:
     asked: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
     category: str = ""
     tags: list[str] = field(default_factory=list)
+    resolved: Answer | None = None  # a lead's own answer, where one decides the comparison
 
     @property
     def shown(self) -> set[int]:
@@ -98,7 +99,8 @@ def without_erased(judged: Judged) -> Judged:
         return judged
     answers = [_without(answer, erased) for answer in judged.answers]
     lost = sum(map(_pairs, judged.answers)) - sum(map(_pairs, answers))
-    return replace(judged, answers=answers, erased=lost)
+    resolved = _without(judged.resolved, erased) if judged.resolved else None
+    return replace(judged, answers=answers, resolved=resolved, erased=lost)
 
 
 def _without(answer: Answer, erased: Collection[int]) -> Answer:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Collection
+from dataclasses import astuple
 from datetime import datetime
 from enum import Enum
 from typing import Any, Literal, TypeVar
@@ -14,11 +15,27 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import boundaries, leases, questions, seats, slots, written
+from labeling import (
+    accepted,
+    adaptive,
+    admission,
+    asides,
+    boundaries,
+    disputes,
+    gold_results,
+    leases,
+    questions,
+    rates,
+    seats,
+    slots,
+    withdrawals,
+    written,
+)
 from labeling.iterations import plan_of
 from labeling.models import (
     Assignment,
     Campaign,
+    Comparison,
     Flag,
     GuidelineVersion,
     Iteration,
@@ -34,6 +51,8 @@ from models_runtime.phrases import phrase
 __all__ = ["IdempotencyConflict", "InvalidAnswer", "NotOpen"]
 T = TypeVar("T")
 LONGEST_ACTIVE_MS = 24 * 3600 * 1000
+# From here on an assignment's occasion says that it is a lead's decision, not a rater's card.
+DECISIONS = 30_000
 UNDO_WITHIN = 10  # a rater's newest answers and skips in a campaign
 
 
@@ -109,13 +128,13 @@ def record_and_claim(
 
     def both() -> leases.Hand:
         label, work = _record(assignment, question, parts, sent)
-        after = assignment.comparison
+        after = None if assignment.is_aside else assignment.comparison
         hand = leases.hand_within(rater, campaign, work, have=have, wait=False, after=after)
         slots.tally(label, hand.card.comparison.iteration if hand.card else None)
         return hand
 
     done = _once(assignment, sent, both)
-    if done and done.card:
+    if done and (done.card or done.waits):
         return done
     try:
         return leases.hand(rater=rater, campaign=campaign, have=have)
@@ -140,7 +159,8 @@ def skip(*, assignment: Assignment, reason: str, now: datetime | None = None) ->
         if fresh.state == "submitted":
             raise NotOpen(phrase("This comparison was already answered."))
         if fresh.state == "leased":
-            slots.give_back(fresh.comparison)
+            if not fresh.is_aside:
+                slots.give_back(fresh.comparison)
         else:  # expired: its slot went back then
             states.advance(fresh, "leased")
         states.advance(fresh, "skipped", skip_reason=reason, submitted_at=now or timezone.now())
@@ -187,8 +207,9 @@ def undo(
 
 
 def reopen(assignment: Assignment, now: datetime | None = None) -> Assignment:
-    """Take back the answer to a talk's pair, which is leased again. Raises NotOpen when there is
-    none. Whether the talk has gone on since is for the caller to know."""
+    """Take back the answer to a talk's pair, or one that a lead sends back; it is leased again.
+    Raises NotOpen when there is none. Whether the talk has gone on since is for the caller to
+    know."""
     with transaction.atomic():
         seats.hold(assignment.rater_id, assignment.campaign_id)
         card = slots.locked(assignment.pk)
@@ -196,6 +217,72 @@ def reopen(assignment: Assignment, now: datetime | None = None) -> Assignment:
             raise NotOpen(phrase("There is nothing to take back."))
         _reopen(card, now or timezone.now())
     return card
+
+
+def restore(answer: Label) -> bool:
+    """Put an answer in force again that was withdrawn, as it was: a new row of its chain. False
+    when something was said since, by its rater or by another request."""
+    assignment = answer.assignment
+    with transaction.atomic():
+        worth = rates.taken_back(answer, assignment.campaign_id)
+        more = Work(*(-one for one in astuple(worth)[:5]))
+        seats.hold(assignment.rater_id, assignment.campaign_id, more=more)
+        card = slots.locked(assignment.pk)
+        last = _newest(card)
+        open_now = card.state in ("leased", "expired")
+        if not open_now or last is None or last.supersedes_id != answer.pk:
+            seats.hold(assignment.rater_id, assignment.campaign_id, more=worth)
+            return False
+        counted = card.state == "leased" or slots.take(card.comparison_id)
+        # When it was given: the days in which it is paid, and its place among the last ten.
+        states.advance(card, "submitted", submitted_at=answer.created_at)
+        label = _again(card, answer, last, counted)
+        if counted:
+            slots.count(card)
+            adaptive.reconsider(card.comparison)
+            slots.tally(label)
+    return True
+
+
+def record_decision(*, comparison: Comparison, lead: User, parts: dict[str, Any]) -> Label:
+    """A lead's own answer to a comparison: a label apart from its raters', which holds no place
+    and is among nobody's last answers. Inside a transaction that holds the comparison. Raises
+    InvalidAnswer."""
+    now = timezone.now()
+    earlier = Assignment.objects.filter(
+        comparison=comparison, rater=lead, occasion__gte=DECISIONS
+    ).count()
+    shown = comparison.items.order_by("position").values_list("completion_id", flat=True)
+    card = Assignment.objects.create(
+        comparison=comparison,
+        rater=lead,
+        campaign_id=comparison.campaign_id,
+        occasion=DECISIONS + earlier,
+        state="submitted",
+        order=list(shown),
+        leased_at=now,
+        leased_until=now,
+    )
+    asked = _question(card, None)
+    cleaned = questions.clean_parts(asked.parts, parts, card.order, written.texts_of(card))
+    label = _append(
+        card,
+        question_version=asked,
+        guideline_version_id=comparison.campaign.guideline_id,
+        counted=False,
+        idempotency_key=uuid.uuid4(),
+        body_sha256=_sha256({"assignment": str(card.public_id), "parts": parts}),
+        answer=written.store(card, cleaned) if cleaned.typed else cleaned.answer,
+        created_at=now,
+    )
+    if cleaned.typed:
+        written.keep_texts(label, cleaned)
+    return label
+
+
+def withdraw_decision(answer: Label) -> None:
+    """Take a lead's own answer back, for good. Inside a transaction that holds the comparison."""
+    _withdraw(answer.assignment, answer, timezone.now())
 
 
 def recent(rater: User, campaign: Campaign) -> list[Assignment]:
@@ -221,7 +308,8 @@ def _done(rater: User, campaign: Campaign) -> QuerySet[Assignment]:
 
 
 def flag(*, assignment: Assignment, code: str) -> Flag:
-    """Say that something is wrong with the card; it stays in hand. Once per code.
+    """Say that something is wrong with the card; it stays in hand. Once per code. With personal
+    data it is handed to nobody else until a lead decides.
 
     Raises InvalidAnswer for a code that is not offered.
     """
@@ -232,6 +320,10 @@ def flag(*, assignment: Assignment, code: str) -> Flag:
         code=code,
         defaults={"comparison_id": assignment.comparison_id, "rater_id": assignment.rater_id},
     )
+    if row.resolved_at is None:
+        if code == withdrawals.CODE:
+            withdrawals.withdraw(assignment.comparison, keep=assignment)
+        disputes.look_at([assignment.comparison_id])
     return row
 
 
@@ -314,9 +406,7 @@ def _record(
 ) -> tuple[Label, Work]:
     """The label, and what its rater's answers in the campaign come to now. What is left to do
     is slots.tally."""
-    campaign = assignment.comparison.campaign
-    more = Work(1, sent["active_ms"] or 0)
-    work = seats.hold(assignment.rater_id, campaign.pk, more=more)
+    work, sent = _timed(assignment, sent)
     fresh, said = _submit(assignment, sent["created_at"])
     asked = _question(fresh, question)
     cleaned = questions.clean_parts(asked.parts, parts, fresh.order, written.texts_of(fresh))
@@ -324,15 +414,33 @@ def _record(
     label = _append(fresh, question_version=asked, answer=answer, **said, **sent)
     if cleaned.typed:
         written.keep_texts(label, cleaned)
+    if fresh.comparison.purpose != "work":
+        gold_results.record(label)
     if label.counted:
         slots.count(fresh)
+        adaptive.reconsider(fresh.comparison)
     return label, work
+
+
+def _timed(assignment: Assignment, sent: dict[str, Any]) -> tuple[Work, dict[str, Any]]:
+    """The rater's seat held, and what the label says, with the time that could have passed. Who
+    talks has worked on a pair since before it was there."""
+    talk = assignment.comparison.conversation
+    granted, work = seats.answer(
+        assignment.rater_id,
+        assignment.campaign_id,
+        claimed_ms=sent["active_ms"] or 0,
+        since=talk.created_at if talk else assignment.leased_at,
+        now=sent["created_at"],
+    )
+    return work, {**sent, "active_ms": None if sent["active_ms"] is None else granted}
 
 
 def _submit(assignment: Assignment, at: datetime) -> tuple[Assignment, dict[str, Any]]:
     """Move an assignment to submitted; as it is stored, with what its label says of that."""
     if _submit_in_hand(assignment, at):
-        return assignment, {"late": False, "counted": True, "supersedes": None}
+        counted = not assignment.is_aside
+        return assignment, {"late": False, "counted": counted, "supersedes": None}
     fresh = slots.locked(assignment.pk)
     if fresh.state not in ("leased", "expired"):
         raise NotOpen(phrase("This comparison was already answered or skipped."))
@@ -340,7 +448,7 @@ def _submit(assignment: Assignment, at: datetime) -> tuple[Assignment, dict[str,
     late = not holds_slot or at > fresh.leased_until
     earlier = _newest(fresh) if fresh.submitted_at else None
     states.advance(fresh, "submitted", submitted_at=at)
-    counted = holds_slot or slots.take(fresh.comparison_id)
+    counted = not fresh.is_aside and (holds_slot or slots.take(fresh.comparison_id))
     return fresh, {"late": late, "counted": counted, "supersedes": earlier}
 
 
@@ -381,6 +489,10 @@ def _newest(assignment: Assignment) -> Label | None:
 
 def _check_may_return(card: Assignment, now: datetime) -> None:
     """Whoever wants to read no more of something does not get it back by a key."""
+    if why := admission.bar(card.rater, card.comparison.campaign):
+        raise NotOpen(admission.SAID[why])
+    if card.is_aside and asides.is_settled(card):
+        raise NotOpen(phrase("You have been told what was expected there: your answer stays."))
     limits = boundaries.of(card.rater, card.comparison.campaign, now)
     if limits and not limits.consented:
         raise NotOpen(phrase("Agree to the content warning first: your answers stay until then."))
@@ -394,10 +506,11 @@ def _reopen(assignment: Assignment, now: datetime) -> None:
     answer = _newest(assignment) if assignment.state == "submitted" else None
     if answer is not None:
         _withdraw(assignment, answer, now)
-        less = Work(-1, -(answer.active_ms or 0))
+        less = rates.taken_back(answer, assignment.campaign_id)
         seats.hold(assignment.rater_id, assignment.campaign_id, more=less)
-    holds_slot = bool(answer and answer.counted) or slots.take(assignment.comparison_id)
-    if answer is not None and answer.counted:
+    counts = answer is not None and accepted.is_counted(answer)
+    holds_slot = counts or assignment.is_aside or slots.take(assignment.comparison_id)
+    if counts:
         slots.uncount(assignment)
     ends = leases.ends_of(assignment.comparison, now)
     states.advance(assignment, "leased", leased_until=ends, skip_reason="")
@@ -419,6 +532,26 @@ def _withdraw(assignment: Assignment, answer: Label, now: datetime) -> None:
         answer={"v": 1, "parts": {}},
         created_at=now,
     )
+
+
+def _again(card: Assignment, answer: Label, last: Label, counted: bool) -> Label:
+    """The same answer as a new row, with what was typed in it."""
+    label = _append(
+        card,
+        supersedes=last,
+        question_version=answer.question_version,
+        guideline_version_id=answer.guideline_version_id,
+        late=answer.late,
+        counted=counted,
+        active_ms=answer.active_ms,
+        layout=answer.layout,
+        idempotency_key=uuid.uuid4(),
+        body_sha256=answer.body_sha256,
+        answer=answer.answer,
+        created_at=answer.created_at,
+    )
+    written.copy_texts(answer, label)
+    return label
 
 
 def _sha256(body: Any) -> str:

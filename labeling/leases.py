@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
-from labeling import boundaries, seats, slots
+from labeling import admission, asides, boundaries, seats, slots
 from labeling.boundaries import Limits
 from labeling.models import (
     Assignment,
@@ -47,11 +47,13 @@ class NoCards(ValueError):
 @dataclass(frozen=True)
 class Hand:
     """What a rater has after an act: the next card (None when there is none now), whether it is
-    the first time, and what their answers in the campaign come to."""
+    the first time, and what their answers in the campaign come to. ``waits``: nothing comes
+    before what they are told was read, or what they hold was answered."""
 
     card: Assignment | None
     work: Work
     is_new: bool = False
+    waits: bool = False
 
 
 def claim_next(
@@ -101,7 +103,7 @@ def hand_within(
     something is left. ``after`` is the comparison that they just answered."""
     now = now or timezone.now()
     limits = boundaries.of(rater, campaign, now)
-    if (limits and not limits.consented) or _is_talk(campaign):
+    if _is_barred(rater, campaign, limits):
         return Hand(None, work)
     held = _held(rater, campaign, have, limits)
     ends = until(campaign, now)
@@ -110,29 +112,60 @@ def hand_within(
         if card.public_id not in have and _prolong(card, ends):
             return Hand(_whole(card.pk), work)
     room = 0 if limits and limits.resumes_at else MOST - len(live)
+    room = admission.room(rater, campaign, work.answered, len(live), now).of(room)
     expired = [card for card in held if card.state == "expired"][:room]
     if expired and not wait:
         return Hand(None, work)
-    for card in expired:
-        if not _lease_again(card, ends):
-            continue
-        if card.public_id not in have:
-            return Hand(_whole(card.pk), work)
+    again = next((card for card in expired if _lease_again(card, ends)), None)
+    if again is not None:
+        if again.public_id not in have:
+            return Hand(_whole(again.pk), work)
         room, wait = room - 1, False
-        break
-    unless = boundaries.unless_left(limits)
-    first = room and slots.take_first(campaign, rater, wait=wait, unless=unless, after=after)
-    new = _lease(*first, rater, campaign, now) if first else None
-    return Hand(new, work, is_new=True)
+    if room <= 0:
+        return Hand(None, work, is_new=True)
+    place = _Place(rater, campaign, work, bool(live or again), wait, after, now)
+    return _new(place, limits)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a rater is when they are handed something new. ``in_hand``: they hold a card."""
+
+    rater: User
+    campaign: Campaign
+    work: Work
+    in_hand: bool
+    wait: bool
+    after: Comparison | None
+    now: datetime
+
+
+def _new(at: _Place, limits: Limits | None) -> Hand:
+    """A card that the rater has not had, of the campaign's checks of them or of its work."""
+    rater, campaign = at.rater, at.campaign
+    left, unread = boundaries.unless_left(limits), admission.unless_unread(rater, campaign)
+    unless = f"{left[0]} {unread[0]}", left[1] + unread[1]
+    if asides.are_in_use(campaign, rater):
+        step = asides.next_for(rater, campaign, at.work, in_hand=at.in_hand, unless=unless)
+        if isinstance(step, asides.Aside):
+            return Hand(_lease_aside(step, rater, campaign, at.now), at.work, is_new=True)
+        if step is not None:
+            return Hand(None, at.work, is_new=True, waits=True)
+    first = slots.take_first(campaign, rater, wait=at.wait, unless=unless, after=at.after)
+    new = _lease(*first, rater, campaign, at.now) if first else None
+    return Hand(new, at.work, is_new=True)
 
 
 def renew(assignment: Assignment, *, now: datetime | None = None) -> bool:
     """Give the rater the whole lease again. False when it had expired and others took its slot
     or its rater holds as many as may be, when the assignment is no longer open, and when its
-    rater may not be shown it any more: what they gave back stays given back."""
+    rater may not be shown it any more: what they gave back stays given back. A card in hand may
+    be answered under a new rule while its lease lasts, and no longer."""
     now = now or timezone.now()
     limits = boundaries.of(assignment.rater, assignment.campaign, now)
     if limits and not limits.may_see(assignment.comparison.prompt):
+        return False
+    if admission.bar(assignment.rater, assignment.campaign):
         return False
     ends = ends_of(assignment.comparison, now)
     if _prolong(assignment, ends):
@@ -213,6 +246,13 @@ def _is_talk(campaign: Campaign) -> bool:
     return campaign.question is not None and live.of(campaign.question.parts) is not None
 
 
+def _is_barred(rater: User, campaign: Campaign, limits: Limits | None) -> bool:
+    """Whether no card of the campaign may be shown to this rater at all."""
+    if (limits and not limits.consented) or _is_talk(campaign):
+        return True
+    return bool(admission.bar(rater, campaign))
+
+
 def _held(
     rater: User, campaign: Campaign, have: Collection[uuid.UUID], limits: Limits | None
 ) -> list[Assignment]:
@@ -230,7 +270,7 @@ def _newest(rater: int, campaign: int) -> QuerySet[Assignment]:
         rater=rater,
         campaign=campaign,
         state__lte="leased",  # "expired" too, and as a range the index gives them in order
-    ).only("public_id", "state", "comparison_id")
+    ).only("public_id", "state", "comparison_id", "occasion")
     return rows.order_by("-state", "-id")[: MOST + LOOK_BACK]
 
 
@@ -245,7 +285,7 @@ def _that_are_open(
     rows = Comparison.objects.filter(
         collects,
         pk__in=[card.comparison_id for card in cards],
-        state="open",
+        state__in=("open", "complete"),  # complete ones for repeats alone
         campaign__state="open",
         conversation=None,
     )
@@ -254,13 +294,20 @@ def _that_are_open(
     if limits and limits.left:
         met = [row for row in rows.select_related("prompt") if not limits.allow(row.prompt)]
         rows = rows.exclude(pk__in=[row.pk for row in met])
-    slots_left = dict(rows.values_list("pk", "slots_left"))
+    found = {row[0]: row[1:] for row in rows.values_list("pk", "state", "slots_left", "purpose")}
     return [
         card
         for card in cards
-        if slots_left.get(card.comparison_id, 0) > 0
-        or (card.state == "leased" and card.comparison_id in slots_left)
+        if card.comparison_id in found and _may_answer(card, *found[card.comparison_id])
     ]
+
+
+def _may_answer(card: Assignment, state: str, slots_left: int, purpose: str) -> bool:
+    """What is leased, and what expired while somebody is wanted; a check of its rater needs no
+    slot, and a repeat of theirs no open comparison."""
+    if card.occasion or purpose != "work":
+        return state == "open" or purpose == "work"
+    return state == "open" and (card.state == "leased" or slots_left > 0)
 
 
 def _prolong(assignment: Assignment, ends: datetime) -> bool:
@@ -274,7 +321,7 @@ def _lease_again(assignment: Assignment, ends: datetime) -> bool:
         states.advance(assignment, "leased", where=Q(state="expired"), leased_until=ends)
     except states.StaleState:
         return False
-    if slots.take(assignment.comparison_id):
+    if assignment.is_aside or slots.take(assignment.comparison_id):
         return True
     states.advance(assignment, "expired")
     return False
@@ -288,8 +335,22 @@ def _whole(pk: int) -> Assignment:
     return rows.get(pk=pk)
 
 
+def _lease_aside(step: asides.Aside, rater: User, campaign: Campaign, now: datetime) -> Assignment:
+    """The card of an aside, its sides drawn as if nobody had seen it."""
+    if step.expired is not None:
+        rows = Assignment.objects.filter(pk=step.expired, state="expired")
+        rows.update(state="leased", leased_until=until(campaign, now))
+        return _whole(step.expired)
+    return _lease(step.comparison, True, rater, campaign, now, step.occasion)
+
+
 def _lease(
-    comparison_id: int, alone: bool, rater: User, campaign: Campaign, now: datetime
+    comparison_id: int,
+    alone: bool,
+    rater: User,
+    campaign: Campaign,
+    now: datetime,
+    occasion: int = 0,
 ) -> Assignment:
     """A card of a comparison whose slot was just taken, with all that is shown of it."""
     items = _ITEMS[alone].rows(comparison_id=comparison_id)
@@ -301,6 +362,7 @@ def _lease(
         comparison=comparison,
         rater=rater,
         campaign=campaign,
+        occasion=occasion,
         order=draw_order(list(completions), orders.values()),
         leased_at=now,
         leased_until=until(campaign, now),
@@ -315,6 +377,7 @@ _SHOWN = (
     "comparison__campaign",
     "comparison__conversation",
     "comparison__state",
+    "comparison__purpose",
     "comparison__overlap",
     "comparison__suggestion",
     "comparison__prompt__messages",
@@ -368,5 +431,6 @@ def _expire(assignment: Assignment) -> int:
     if assignment.state != "leased":
         return 0
     states.advance(assignment, "expired")
-    slots.give_back(assignment.comparison)
+    if not assignment.is_aside:
+        slots.give_back(assignment.comparison)
     return 1

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import F, Prefetch, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
-from labeling import questions, suggested_answers
+from labeling import accepted, questions, suggested_answers
 from labeling.models import Assignment, Campaign, Comparison, Label, QuestionVersion, RaterText
 from models_runtime.phrases import together
 
@@ -61,12 +61,7 @@ def cards(campaign: Campaign) -> int:
 
 def reviewed(campaign: Campaign) -> QuerySet[Label]:
     """People's answers in force to cards that showed them a suggestion."""
-    rows = Label.objects.filter(
-        comparison__in=_cards(campaign),
-        kind="answer",
-        source="person",
-        superseded_by=None,
-    )
+    rows = Label.objects.filter(accepted.rule(), comparison__in=_cards(campaign), source="person")
     asked = KeyTextTransform("trains_on", "comparison__suggestion")
     return rows.alias(asked=asked).filter(asked=F("question_version__trains_on"))
 

@@ -117,6 +117,11 @@ def _confidence(part: Part, seen: Seen) -> Raw:
     return {"value": str(min(9, 1 + int(2 * (first - second))))}
 
 
+def _criteria(part: Part, seen: Seen) -> Raw:
+    """They go by one thing alone, and say that it was the first."""
+    return {"decided": "0"}
+
+
 ANSWERS: dict[str, Callable[[Part, Seen], Raw]] = {
     "pairwise": _pairwise,
     "ranking": _ranking,
@@ -124,4 +129,5 @@ ANSWERS: dict[str, Callable[[Part, Seen], Raw]] = {
     "thumbs": _thumbs,
     "flags": _flags,
     "confidence": _confidence,
+    "criteria": _criteria,
 }

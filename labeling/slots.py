@@ -9,11 +9,14 @@ PostgreSQL: Django takes longer to write such a statement than the database to r
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
+from labeling import accepted
 from labeling.models import Assignment, Campaign, Comparison, Iteration, Label, User
 
 
@@ -138,14 +141,41 @@ def tally(label: Label, read: Iteration | None = None) -> None:
 
 def discount(comparison: Comparison) -> None:
     """Take the labels of a comparison that was just discarded out of its iteration's counts."""
-    in_force = comparison.labels.filter(kind="answer", superseded_by__isnull=True, counted=True)
-    for source in in_force.values_list("source", flat=True):
-        _tally(comparison, source, -1)
+    _tally_all(comparison, -1)
+
+
+def recount(comparison: Comparison) -> None:
+    """Put them back: the comparison is discarded no more."""
+    _tally_all(comparison, 1)
+
+
+def _tally_all(comparison: Comparison, by: int) -> None:
+    for source in _holding(comparison).values_list("source", flat=True):
+        _tally(comparison, source, by)
+
+
+def tally_many(comparisons: Mapping[int, Comparison], labels: Iterable[Label], sign: int) -> None:
+    """Add labels of many comparisons to what their iterations count, or take them out (-1); the
+    last statements of a transaction. Iterations come by id."""
+    by: Counter[tuple[int, str]] = Counter()
+    for label in labels:
+        comparison = comparisons[label.comparison_id]
+        if comparison.iteration_id is not None and comparison.state != "discarded":
+            field = "labels_people" if label.source == "person" else "labels_others"
+            by[comparison.iteration_id, field] += 1
+    with connection.cursor() as cursor:
+        for (iteration, field), n in sorted(by.items()):
+            cursor.execute(_TALLY[field], [sign * n, iteration])
+
+
+def _holding(comparison: Comparison) -> QuerySet[Label]:
+    """The labels that hold a place in its count."""
+    return comparison.labels.filter(accepted.in_force(), accepted.counted())
 
 
 _COUNT = """
     UPDATE labeling_comparison SET counted = counted + %s, state = CASE
-        WHEN state = 'discarded' THEN state
+        WHEN state IN ('discarded', 'withdrawn') THEN state
         WHEN counted + %s = overlap THEN 'complete' ELSE 'open' END
     WHERE id = %s RETURNING state
 """

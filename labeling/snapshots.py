@@ -1,6 +1,7 @@
 """Labels frozen into immutable files, which are all that training ever sees.
 
-    labels.jsonl       one row for each label in force, by id, whether it counts or not
+    labels.jsonl       one row for each accepted label, by id, whether it counts or not, and for
+                       each answer by which a lead decided, with adjudicated: true
     preferences.jsonl  one records.PreferenceRecord for each comparison with a majority, by id;
                        a comparison that tied is there with its tie and no preference
     demonstrations.jsonl  one records.Demonstration for each answer that a rater wrote; there is no
@@ -32,9 +33,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from labeling import aggregation, frozen_rows, questions, repairs, threads
+from labeling import accepted, aggregation, frozen_rows, questions, repairs, threads
 from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion, without_erased
 from labeling.models import (
+    Adjudication,
     Campaign,
     Comparison,
     ComparisonCompletion,
@@ -104,7 +106,7 @@ def judged(
     among: list[int] | None = None,
     tagged: bool = True,
 ) -> Iterator[Judged]:
-    """Every comparison that has a label in force, by id, with all its labels in force.
+    """Every comparison that has an accepted label, by id, with all its accepted labels.
 
     Of all iterations, of those numbered ``up_to`` and before (with what belongs to none), or of
     ``only`` one; where ``among`` is given, those of these ids alone; without ``tagged``, none of a
@@ -124,8 +126,12 @@ def superseded(
     only: int | None = None,
     tagged: bool = True,
 ) -> int:
-    """How many answers were withdrawn or replaced."""
-    rows = Label.objects.filter(comparison__in=_scope(campaign, up_to, only, tagged))
+    """How many answers were withdrawn or replaced: raters' to the campaign's work."""
+    rows = Label.objects.filter(
+        comparison__in=_scope(campaign, up_to, only, tagged),
+        comparison__purpose="work",
+        assignment__occasion=0,
+    )
     return rows.filter(kind="answer", superseded_by__isnull=False).count()
 
 
@@ -227,7 +233,8 @@ def _write_labels(
     key = campaign.project.pseudonym_key
     scope = _scope(campaign, up_to, None, tagged)
     related = ("comparison__iteration", "comparison__prompt", "comparison__batch")
-    rows = _in_force(_label_rows().filter(comparison__in=scope)).select_related(*related)
+    rows = _label_rows().filter(accepted.rule() | accepted.decision(), comparison__in=scope)
+    rows = rows.select_related(*related, "adjudication")
     rows = rows.prefetch_related(_unresolved_flags("comparison__flags"), _texts("texts"))
     counts = Counter(dict.fromkeys((*SOURCES, "late", "not counted"), 0))
     written = 0
@@ -235,7 +242,9 @@ def _write_labels(
         for label in rows.order_by("id").iterator(chunk_size=CHUNK):
             out.write(jsonl_line(_label_row(label, key)))
             counts.update([label.source])
-            counts.update({"late": label.late, "not counted": not label.counted})
+            counts.update({"late": label.late, "not counted": not accepted.is_counted(label)})
+            if hasattr(label, "adjudication"):
+                counts.update(["adjudicated"])
             written += 1
     return written, dict(counts)
 
@@ -321,6 +330,7 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
         "split": comparison.prompt.split,
         "fold": comparison.fold,
         "flags": _codes(comparison),
+        **({"adjudicated": True} if hasattr(label, "adjudication") else {}),
         **_tagged(label),
         **repairs.frozen(label, label.texts.all()),
     }
@@ -354,18 +364,25 @@ def _scope(
 def _comparisons(
     campaign: Campaign, up_to: int | None, only: int | None, tagged: bool
 ) -> QuerySet[Comparison]:
-    """Comparisons with a label in force, and everything that _judged reads."""
-    labelled = _in_force(Label.objects.filter(comparison=OuterRef("pk")))
+    """Comparisons with an accepted label, and everything that _judged reads."""
+    labelled = accepted.of(Label.objects.filter(comparison=OuterRef("pk")))
+    decided = Label.objects.filter(accepted.decision(), comparison=OuterRef("pk"))
+    decisions = Adjudication.objects.filter(accepted.in_force("label"), label__isnull=False)
+    of_label = ("rater", "assignment", "question_version", "guideline_version", "set_aside")
     items = ComparisonCompletion.objects.select_related(
         "completion__checkpoint", "completion__endpoint"
     )
     return (
         _scope(campaign, up_to, only, tagged)
-        .filter(Exists(labelled))
+        .filter(Exists(labelled) | Exists(decided))
         .select_related("prompt", "iteration", "conversation__question", "batch")
         .prefetch_related(
             Prefetch("items", items.order_by("position")),
-            Prefetch("labels", _in_force(_label_rows()).order_by("id")),
+            Prefetch("labels", accepted.of(_label_rows()).order_by("id")),
+            Prefetch(
+                "adjudications",
+                decisions.select_related(*(f"label__{name}" for name in of_label)).order_by("id"),
+            ),
             _unresolved_flags("flags"),
         )
     )
@@ -373,12 +390,8 @@ def _comparisons(
 
 def _label_rows() -> QuerySet[Label]:
     return Label.objects.select_related(
-        "rater", "assignment", "question_version", "guideline_version"
+        "rater", "assignment", "question_version", "guideline_version", "set_aside"
     )
-
-
-def _in_force(rows: QuerySet[Label]) -> QuerySet[Label]:
-    return rows.filter(kind="answer", superseded_by__isnull=True)
 
 
 def _texts(path: str) -> Prefetch:
@@ -406,11 +419,18 @@ def _judged(comparison: Comparison, key: str) -> Judged:
         completions=_completions(comparison),
         answers=[_answer(label, key) for label in comparison.labels.all()],
         flags=_codes(comparison),
+        resolved=_resolved(comparison, key),
         asked=_asked(comparison),
         category=comparison.prompt.category,
         tags=[*comparison.prompt.tags, *(comparison.batch.tags if comparison.batch else [])],
     )
     return without_erased(found)
+
+
+def _resolved(comparison: Comparison, key: str) -> Answer | None:
+    """The lead's own answer that decides it."""
+    found = [row.label for row in comparison.adjudications.all() if row.label]
+    return _answer(found[-1], key) if found else None
 
 
 def _asked(comparison: Comparison) -> dict[int, questions.Parts]:
@@ -462,7 +482,7 @@ def _answer(label: Label, key: str) -> Answer:
         source=label.source,
         preferences=preferences,
         ties=ties,
-        counted=label.counted,
+        counted=accepted.is_counted(label),
         late=label.late,
         occasion=label.assignment.occasion,
         order=label.order,

@@ -2,7 +2,8 @@
 
 They are cards like any other, of no iteration, for people alone; what was suggested lies beside
 each and is nobody's label. Rows are written in small transactions as cards that want no answer,
-and with one update, at the end, they do.
+and with one update, at the end, they do; but for cards with long texts, which late_rendering
+hands out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import suggested_answers
+from labeling import late_rendering, suggested_answers
 from labeling.comparisons import fold_of
 from labeling.imports import Fault, jsonl, load, suggestions
 from labeling.imports.shapes import BadRow
@@ -56,9 +57,10 @@ CHUNK = 100  # cards in memory at a time, and in a transaction
 
 @dataclass
 class Report:
-    """What an import found and did. counts: lines, cards (new ones), known (in the campaign
-    already, with the same suggestion), duplicates (again in the file), faulty. ``errors`` holds
-    the first faults, ``ignored`` keys that mean nothing here."""
+    """What an import found and did. counts: lines, cards (new ones), waiting (of these: for
+    late_rendering), known (in the campaign already, with the same suggestion), duplicates (again
+    in the file), faulty. ``errors`` holds the first faults, ``ignored`` keys that mean nothing
+    here."""
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[Problem] = field(default_factory=list)
@@ -329,9 +331,11 @@ def _publish(
         lost = _delete(late)
         report.counts["known"] += lost
         report.counts["cards"] -= lost
-        states.advance(batch, "live", counts=dict(report.counts))
         wanted = campaign.labels_per_comparison
-        own.update(overlap=wanted, slots_left=wanted)
+        ready = own.exclude(late_rendering.is_long())
+        ready.update(overlap=wanted, slots_left=wanted)
+        report.counts["waiting"] = late_rendering.withheld(batch).count()
+        states.advance(batch, "live", counts=dict(report.counts))
         if staged.prompts.exists():
             PromptSet.objects.filter(pk=staged.pk).update(campaign=campaign)
         else:

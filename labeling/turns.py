@@ -16,7 +16,16 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import boundaries, comparisons, iterations, labels, leases, questions, snapshots
+from labeling import (
+    admission,
+    boundaries,
+    comparisons,
+    iterations,
+    labels,
+    leases,
+    questions,
+    snapshots,
+)
 from labeling.conversations import (
     NotNow,
     Speaker,
@@ -74,6 +83,8 @@ def say(
         may_say = now_at == "talking" or may_say_last(held, now_at)
         if not may_say or held.campaign.state != "open":
             raise NotNow(phrase("Nothing can be said here right now."))
+        if refused := admission.refusal(held.rater, held.campaign, now):
+            raise NotNow(refused)
         limits = boundaries.of(held.rater, held.campaign, now)
         if limits and (not limits.consented or limits.resumes_at):
             raise NotNow(phrase("Agree to what is shown here first, or go on tomorrow."))

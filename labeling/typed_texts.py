@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from labeling import accepted
 from labeling.models import Campaign, Completion, RaterText
 from labeling.pseudonyms import pseudonym
 
@@ -28,12 +29,9 @@ COLUMNS = {
 
 
 def of(campaign: Campaign) -> QuerySet[RaterText]:
-    """The texts of answers in force that were not erased, the oldest first."""
+    """The texts of accepted answers that were not erased, the oldest first."""
     rows = RaterText.objects.filter(
-        label__comparison__campaign=campaign,
-        label__kind="answer",
-        label__superseded_by=None,
-        erased_at=None,
+        accepted.rule("label"), label__comparison__campaign=campaign, erased_at=None
     )
     return rows.select_related(
         "label__question_version", "label__comparison__prompt", "rater"

@@ -105,6 +105,26 @@ def take_back(answer: Label) -> None:
             Prompt.objects.filter(pk=prompt, source=SOURCE).update(withdrawn_at=timezone.now())
 
 
+def copy_texts(answer: Label, label: Label) -> None:
+    """What was typed in an answer that is put in force again, for its new row; the prompts that
+    it wrote are asked again. Inside the transaction that restores it."""
+    RaterText.objects.bulk_create(
+        RaterText(
+            label=label,
+            assignment_id=row.assignment_id,
+            rater_id=row.rater_id,
+            part=row.part,
+            text=row.text,
+            prompt_id=row.prompt_id,
+            erased_at=row.erased_at,
+        )
+        for row in RaterText.objects.filter(label=answer).order_by("pk")
+    )
+    rows = Prompt.objects.filter(pk__in=prompts_in(answer.answer), source=SOURCE)
+    asked = [row.pk for row in rows if not is_erased_prompt(row)]
+    rows.filter(pk__in=asked).update(withdrawn_at=None)
+
+
 def prompts_in(answer: dict[str, Any]) -> list[int]:
     """Ids of the prompts that the rater wrote in this answer."""
     return [part["prompt"] for part in answer["parts"].values() if part.get("prompt")]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from annotate import access, language, numerals
 from annotate.method_titles import short_name
-from labeling import questions, rendering
+from labeling import notices, questions, rendering
 from labeling.models import Label
 from training import runs
 
@@ -35,7 +35,7 @@ TONES = {
     **dict.fromkeys(("open", "running", "sampling", "collecting", "training"), "run"),
     **dict.fromkeys(("evaluating", "registering"), "run"),
     **dict.fromkeys(("succeeded", "promoted", "ready", "complete"), "good"),
-    **dict.fromkeys(("paused", "stopped", "review", "missing", "skipped"), "warn"),
+    **dict.fromkeys(("paused", "stopped", "review", "missing", "skipped", "withdrawn"), "warn"),
     **dict.fromkeys(("failed", "rejected", "cancelled", "deleted", "discarded"), "bad"),
 }
 
@@ -83,7 +83,16 @@ def menu(context: template.Context) -> list[dict[str, Any]]:
         entries += [("jobs", _("Jobs"))]
     if "lead" in held:
         entries.append(("people", _("People")))
+    if held & set(access.STAFF):
+        entries.append(("audit", _("Audit log")))
     return [_entry(request, name, title) for name, title in entries]
+
+
+@register.simple_tag
+def unread_notices(user: Any) -> str:
+    """How many notices are new, for the bar; "" for none. A card's bar has no such place."""
+    count = notices.unread(user)
+    return f"{notices.MOST_SHOWN}+" if count > notices.MOST_SHOWN else str(count or "")
 
 
 def _entry(request: Any, name: str, title: str) -> dict[str, Any]:
@@ -173,6 +182,12 @@ def span(seconds: float | None) -> str:
 @register.filter
 def moment(when: dt.datetime | None) -> str:
     return numerals.moment(when) if when else DASH
+
+
+@register.filter
+def at_zone(when: dt.datetime | None, zone: str) -> str:
+    """A moment as the clocks of a time zone have it: 31 Mar 2027, 18:00 (Europe/Berlin)."""
+    return numerals.at_zone(when, zone) if when else DASH
 
 
 @register.filter

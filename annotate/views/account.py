@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate import access, keys, language
+from annotate import access, keys, language, sign_ins
 from annotate.access import SignedInRequest
 from annotate.forms import SignInForm
+from annotate.joining_forms import AboutForm
 from annotate.key_forms import KeysForm
+from labeling import people
 
 
 class SignIn(LoginView):
@@ -23,9 +28,21 @@ class SignIn(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
+        sign_ins.tell("signed in", form.get_user(), actor=form.get_user())
         if locale := form.get_user().locale:
             language.remember(response, locale)
         return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        sign_ins.failed(self.request, form.cleaned_data.get("username", ""))
+        return super().form_invalid(form)
+
+
+class SignOut(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            sign_ins.tell("signed out", request.user, actor=request.user)
+        return super().post(request, *args, **kwargs)
 
 
 sign_in = require_http_methods(["GET", "HEAD", "POST"])(
@@ -35,7 +52,7 @@ sign_in = require_http_methods(["GET", "HEAD", "POST"])(
         redirect_authenticated_user=True,
     )
 )
-sign_out = require_POST(LogoutView.as_view())
+sign_out = require_POST(SignOut.as_view())
 
 
 @require_safe
@@ -64,9 +81,28 @@ def account(request: SignedInRequest) -> HttpResponse:
     if posted is not None and not moves and password.is_valid():
         return _keep_password(request, password)
     memberships = request.user.memberships.select_related("project").order_by("project", "role")
-    context = {"form": password, "keys": own_keys, "memberships": memberships}
+    said = {"email": request.user.email, "languages": request.user.languages}
+    context = {
+        "about": AboutForm(initial=said),
+        "form": password,
+        "keys": own_keys,
+        "memberships": memberships,
+    }
     wrong = own_keys.errors or password.errors
     return render(request, "account/account.html", context, status=400 if wrong else 200)
+
+
+@require_POST
+@access.signed_in
+def about(request: SignedInRequest) -> HttpResponse:
+    """Where mail reaches them, and the languages that they read."""
+    form = AboutForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.sentence())
+        return redirect("account")
+    people.describe(user=request.user, **form.cleaned_data)
+    messages.success(request, _("Kept: your languages hold from your next card on."))
+    return redirect("account")
 
 
 def _keep_keys(request: SignedInRequest, form: KeysForm) -> HttpResponse:
@@ -78,7 +114,9 @@ def _keep_keys(request: SignedInRequest, form: KeysForm) -> HttpResponse:
 
 
 def _keep_password(request: SignedInRequest, form: PasswordChangeForm) -> HttpResponse:
-    form.save()
+    with transaction.atomic():
+        form.save()
+        sign_ins.tell("password changed", request.user, actor=request.user)
     update_session_auth_hash(request, form.user)
     messages.success(request, _("Your password is changed; other sessions are signed out."))
     return redirect("account")

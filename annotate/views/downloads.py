@@ -56,6 +56,7 @@ def snapshot_file(request: SignedInRequest, pk: int, name: str) -> HttpResponseB
         return HttpResponse(
             language.said_by(error), status=410, content_type="text/plain; charset=utf-8"
         )
+    audit.record(verb="snapshot downloaded", obj=snapshot, actor=request.user, data={"file": name})
     filename = f"{snapshot.campaign.slug}-{snapshot.sha256[:12]}-{name}"
     return FileResponse(handle, as_attachment=True, filename=filename)
 

@@ -15,13 +15,28 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, figures, job_bars, language, pace, reviews, shares, uploads
+from annotate import access, disputed, figures, job_bars, language, pace, reviews, shares, uploads
 from annotate.access import SignedInRequest
 from annotate.campaign_forms import STRATEGY_TITLES
 from annotate.forms import PromptsForm, SimulateForm
 from annotate.method_titles import METHOD_TITLES
-from labeling import campaigns, conversations, flags, iterations, pay, prompts, slots
-from labeling.models import Campaign, Iteration, Prompt, User
+from labeling import (
+    adjudications,
+    campaigns,
+    card_questions,
+    conversations,
+    disputes,
+    flags,
+    iterations,
+    pay,
+    pay_disputes,
+    pilots,
+    prompts,
+    quotas,
+    slots,
+    spend,
+)
+from labeling.models import Campaign, Flag, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
 from models_runtime.states import StaleState
@@ -61,17 +76,22 @@ def campaign(request: SignedInRequest, slug: str) -> HttpResponse:
 def move(request: SignedInRequest, slug: str, verb: str) -> HttpResponse:
     """Open, pause, resume, close. Repeating it, or being second, changes nothing."""
     row = access.campaign_for_lead(request.user, slug)
-    if verb == "open" and not _is_ready(request, row):
+    if verb == "open" and not is_ready(request, row):
         return redirect("campaign", slug=slug)
     try:
-        campaigns.move(row, MOVES[verb], actor=request.user)
+        if verb == "resume":
+            spend.resume(row, actor=request.user)
+        else:
+            campaigns.move(row, MOVES[verb], actor=request.user)
+    except spend.Refused as error:
+        messages.error(request, language.said_by(error))
     except StaleState:
         messages.info(
             request, _("The campaign is %(state)s already.") % {"state": row.get_state_display()}
         )
     else:
         if verb == "open":
-            _start(request, row)
+            start(request, row)
         if verb == "close":
             _end_jobs(request, row)
     return redirect("campaign", slug=slug)
@@ -83,7 +103,7 @@ def move(request: SignedInRequest, slug: str, verb: str) -> HttpResponse:
 def iterate(request: SignedInRequest, slug: str) -> HttpResponse:
     """Start the next iteration; a lead or a researcher may."""
     row = access.campaign_for_staff(request.user, slug)
-    _start(request, row)
+    start(request, row)
     return redirect("campaign", slug=slug)
 
 
@@ -146,14 +166,26 @@ def upload(request: SignedInRequest, slug: str) -> HttpResponse:
 def settle_flag(request: SignedInRequest, slug: str, pk: int, verb: str) -> HttpResponse:
     """Keep a flagged comparison, or take it out. Of two leads who settle it, one does."""
     row = access.flag_for_lead(request.user, slug, pk)
-    settle = {"resolve": flags.resolve, "discard": flags.discard}[verb]
+    settle = {"resolve": flags.resolve, "discard": _discard}[verb]
     if not settle(flag=row, actor=request.user):
         messages.info(request, _("That flag is settled already."))
     elif verb == "resolve":
         messages.success(request, _("The flag is resolved; the comparison counts."))
     else:
-        messages.success(request, _("The comparison is out; its labels train nothing."))
+        messages.success(
+            request, _("The comparison is out; its labels train nothing. “Review” brings it back.")
+        )
     return redirect("campaign", slug=slug)
+
+
+def _discard(*, flag: Flag, actor: User) -> bool:
+    """As a decision, which can be taken back; a talk's pair ends with its talk. False when it was
+    settled already."""
+    try:
+        adjudications.decide(comparison=flag.comparison, kind="discard", actor=actor)
+    except adjudications.NotPossible:
+        return flags.discard(flag=flag, actor=actor)
+    return True
 
 
 def import_prompts(
@@ -183,13 +215,16 @@ def import_prompts(
         messages.error(request, said % {"n": more})
 
 
-def _is_ready(request: HttpRequest, campaign: Campaign) -> bool:
+def is_ready(request: HttpRequest, campaign: Campaign) -> bool:
     """Whether a draft may open; says what is missing."""
     if not Prompt.objects.filter(prompt_set__campaign=campaign).exists():
         messages.error(request, _("Import prompts first: there is nothing to ask the policy."))
         return False
     if campaign.first_policy is None:
         messages.error(request, _("Choose a first policy first."))
+        return False
+    if why := spend.why_not_open(campaign):
+        messages.error(request, language.translated(why))
         return False
     return has_models(request, campaign)
 
@@ -204,7 +239,7 @@ def has_models(request: HttpRequest, campaign: Campaign) -> bool:
     return True
 
 
-def _start(request: SignedInRequest, campaign: Campaign) -> None:
+def start(request: SignedInRequest, campaign: Campaign) -> None:
     try:
         iteration = pipeline.start_iteration(campaign, actor=request.user)
     except ValueError as error:
@@ -283,6 +318,15 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "prompts": Prompt.objects.filter(prompt_set__campaign=campaign).count(),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
         "flags": flags.unresolved(campaign),
+        # These too are asked for by the page alone.
+        "disputed": lambda: disputes.of(campaign).count(),
+        "marks": lambda: disputed.marks(campaign),
+        # Of what it may cost: the newest pilot, and the budget's note on why it paused.
+        "budget": getattr(campaign, "budget", None),
+        "pilot": pilots.newest(campaign),
+        "quotas": lambda: quotas.wanted_of(campaign),
+        "questions_open": lambda: card_questions.unanswered(campaign).count(),
+        "pay_disputes_open": lambda: pay_disputes.unanswered(campaign).count(),
         "owed": lambda: pay.owed(campaign),  # asked for by the page alone, not as it lives
         "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
         # Before the first label: what as many as are wanted will show.

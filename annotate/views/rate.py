@@ -19,15 +19,39 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, cards, language, recents
+from annotate import access, cards, language, recents, told
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, SkipForm, UndoForm
 from annotate.views import wants_fragment
-from labeling import boundaries, conversations, flags, labels, leases, pay, seats, wording
-from labeling.models import Assignment, Campaign, Flag, Iteration, QuestionVersion, User
+from labeling import (
+    admission,
+    asides,
+    boundaries,
+    card_questions,
+    conversations,
+    flags,
+    invitations,
+    labels,
+    leases,
+    pay,
+    seats,
+    send_backs,
+    spend,
+    wording,
+)
+from labeling.models import (
+    Assignment,
+    Campaign,
+    CardQuestion,
+    Flag,
+    Iteration,
+    QuestionVersion,
+    User,
+)
 from labeling.questions import InvalidAnswer
 
 OFFERED = ("collecting", "talk")  # of what a campaign may wait for: its raters
+LEAST_STEP, STEPS = 10, 20  # labels, and steps to its target, in which a count goes on
 
 
 @never_cache
@@ -37,16 +61,31 @@ def queue(request: SignedInRequest) -> HttpResponse:
     """The campaigns open to this rater, with what is done and what is left."""
     access.require_role(request.user, "rater")
     rows = access.campaigns_for_rater(request.user).order_by("-created_at")
-    entries = [
-        {
-            "campaign": c,
-            "progress": _progress(c, seats.work(request.user, c)),
-            "waits": why_nothing(c),
-        }
-        for c in rows.exclude(state="closed")
-    ]
+    sent_back = send_backs.counts(request.user)
+    entries = [_entry(request.user, c, sent_back[c.pk]) for c in rows.exclude(state="closed")]
+    promised = invitations.promised(request.user)
+    for entry in entries:
+        if entry["campaign"].pk in promised:
+            entry["completed"] = invitations.completed(request.user, entry["campaign"])
     entries.sort(key=lambda entry: entry["waits"] not in OFFERED)  # what waits stands below
-    return render(request, "rate/queue.html", {"entries": entries})
+    context = {"entries": entries, "deadlines": spend.deadlines(c["campaign"] for c in entries)}
+    return render(request, "rate/queue.html", context)
+
+
+def _entry(rater: User, campaign: Campaign, sent_back: int) -> dict[str, Any]:
+    """A campaign in the queue. What comes before work is offered whatever the models do."""
+    work = seats.work(rater, campaign)
+    waits = why_nothing(campaign)
+    before = asides.progress(rater, campaign, work) if campaign.state == "open" else None
+    if asides.has_failed(campaign, rater, work):
+        waits = "not_passed"
+    return {
+        "campaign": campaign,
+        "progress": _progress(campaign, work),
+        "before": before,
+        "waits": "collecting" if before else waits,
+        "sent_back": sent_back,
+    }
 
 
 @never_cache
@@ -57,8 +96,10 @@ def card(request: SignedInRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_rater(request.user, slug)
     if conversations.live_of(campaign):
         return redirect("talk-start", slug=slug)
-    if not _may_see(request.user, campaign) and not wants_fragment(request):
-        return redirect("care", slug=slug)
+    if not wants_fragment(request) and (asks := asks_first(request.user, campaign)):
+        return redirect(asks, slug=slug)
+    if first := _told_first(request.user, campaign):
+        return _show(request, campaign, first)
     return _show(request, campaign, leases.hand(rater=request.user, campaign=campaign))
 
 
@@ -71,7 +112,9 @@ def ahead(request: SignedInRequest, slug: str) -> HttpResponse:
     if conversations.live_of(campaign):  # its raters talk with models, and are handed no cards
         return HttpResponse(status=204)
     hand = leases.hand(rater=request.user, campaign=campaign, have=_have(request.GET))
-    return _show(request, campaign, hand) if hand.card else HttpResponse(status=204)
+    if not hand.card:
+        return HttpResponse(status=204)
+    return _show(request, campaign, hand, tells=False)
 
 
 @never_cache
@@ -196,9 +239,19 @@ def recent(request: SignedInRequest, slug: str) -> HttpResponse:
 @access.signed_in
 def guidelines(request: SignedInRequest, slug: str) -> HttpResponse:
     campaign = access.campaign_for_rater(request.user, slug)
-    template = "rate/_guidelines.html" if wants_fragment(request) else "rate/guidelines.html"
-    html = cards.guidelines_html(campaign.guideline)
-    return render(request, template, {"campaign": campaign, "html": html})
+    template = "rate/_told.html" if wants_fragment(request) else "rate/guidelines.html"
+    card_questions.seen(request.user, campaign)
+    context = {
+        "campaign": campaign,
+        "html": cards.guidelines_html(campaign.guideline),
+        "own": _answered(card_questions.own(request.user, campaign)),
+        "shared": _answered(card_questions.shared(campaign)),
+    }
+    return render(request, template, context)
+
+
+def _answered(rows: Sequence[CardQuestion]) -> list[dict[str, Any]]:
+    return [{"row": row, "html": cards.answer_html(row.answer)} for row in rows]
 
 
 def _go_on(
@@ -221,18 +274,35 @@ def _go_on(
 
 
 def _in_hand(request: SignedInRequest, assignment: Assignment) -> leases.Hand:
-    """The same card again; none where its rater drew a line since, in another tab say."""
+    """The same card again; none where its rater drew a line since, in another tab say, or a rule
+    of the campaign did."""
     campaign = assignment.comparison.campaign
     limits = boundaries.of(request.user, campaign, timezone.now())
     may_see = limits is None or limits.may_see(assignment.comparison.prompt)
-    card = assignment if may_see else None
+    card = assignment if may_see and _may_see(request.user, campaign) else None
     return leases.Hand(card, seats.work(request.user, campaign))
 
 
+def _told_first(rater: User, campaign: Campaign) -> leases.Hand | None:
+    """An empty hand while there is something to be read before the next card."""
+    if not asides.are_in_use(campaign, rater):
+        return None
+    work = seats.work(rater, campaign)
+    news = told.pending(rater, campaign, work, at_work=False)
+    return leases.Hand(None, work) if news else None
+
+
 def _may_see(rater: User, campaign: Campaign) -> bool:
-    """Whether cards may be shown, where the campaign asks for consent."""
+    """Whether cards may be shown, where the campaign asks for something first."""
+    return not asks_first(rater, campaign)
+
+
+def asks_first(rater: User, campaign: Campaign) -> str:
+    """The page that asks for the project's consent, or for the campaign's; "" for neither."""
+    if admission.bar(rater, campaign):
+        return "consent"
     limits = boundaries.of(rater, campaign, timezone.now())
-    return limits is None or limits.consented
+    return "" if limits is None or limits.consented else "care"
 
 
 def _have(sent: QueryDict) -> set[uuid.UUID]:
@@ -252,8 +322,10 @@ def _show(
     status: int = 200,
     last: Assignment | None = None,
     kept: Sequence[str] = (),
+    tells: bool = True,
 ) -> HttpResponse:
-    """``kept`` are typed texts that could not be stored: they are handed back to be copied."""
+    """``kept`` are typed texts that could not be stored: they are handed back to be copied. What
+    a rater is told about an answer comes before the next card, unless that is fetched ahead."""
     collecting = hand.card and hand.is_new and hand.card.comparison.iteration
     context: dict[str, Any] = {
         "campaign": campaign,
@@ -263,13 +335,19 @@ def _show(
         "progress": _progress(campaign, hand.work, collecting or None),
         "last": last.public_id if last else labels.newest(request.user, campaign),
     }
-    if hand.card is None:
+    at_work = hand.card is not None
+    news = told.pending(request.user, campaign, hand.work, at_work=at_work) if tells else {}
+    if news:
+        context |= {**news, "told": True}
+    elif hand.card is None:
         context |= _nothing(request.user, campaign)
     else:
         refused = _refused(request, hand.card)
         context |= {
             "card": cards.build(hand.card, _question(campaign), refused),
+            "sent_back": send_backs.asked(hand.card),
             "skip_reasons": Assignment.SKIP_REASONS,
+            "item": asides.place_of(hand.card),
             **flags_of(None if hand.is_new else hand.card),
         }
     template = "rate/_fragment.html" if wants_fragment(request) else "rate/card.html"
@@ -280,8 +358,21 @@ def _progress(
     campaign: Campaign, work: seats.Work, collecting: Iteration | None = None
 ) -> dict[str, Any]:
     """The rater's own, and the campaign's."""
-    mine = {"mine": work.answered, "earned": pay.earned(campaign, work)}
-    return {**mine, **labels.collected(campaign, collecting)}
+    mine = {
+        "mine": work.answered,
+        "earned": pay.earned(campaign, work),
+        "answers": work.answers_unread,
+    }
+    return {**mine, **_coarse(campaign, labels.collected(campaign, collecting))}
+
+
+def _coarse(campaign: Campaign, counted: dict[str, int]) -> dict[str, int]:
+    """The campaign's count as it is, or in whole steps where gold or repeats hide among its cards:
+    a count that stood still after an answer would tell its rater which they were."""
+    done, target = counted["campaign_done"], counted["campaign_target"]
+    if not (campaign.gold_share or campaign.repeat_share) or done >= target:
+        return counted
+    return {**counted, "campaign_done": done - done % max(LEAST_STEP, target // STEPS)}
 
 
 def _refused(request: HttpRequest, assignment: Assignment) -> dict[str, str] | None:
@@ -326,12 +417,24 @@ def flags_of(assignment: Assignment | None) -> dict[str, Any]:
 def _nothing(rater: User, campaign: Campaign) -> dict[str, Any]:
     """Why there is no card for this rater, their own limits included."""
     waits = why_nothing(campaign)
-    limits = boundaries.of(rater, campaign, timezone.now()) if waits == "collecting" else None
-    if limits and not limits.consented:
+    completed = invitations.completed(rater, campaign)
+    work = seats.work(rater, campaign)
+    if asides.has_failed(campaign, rater, work):
+        return {"waits": "not_passed", "completed": completed}
+    if waits != "collecting":
+        return {"waits": waits, "completed": completed}
+    now = timezone.now()
+    limits = boundaries.of(rater, campaign, now)
+    room = admission.room(rater, campaign, work.answered, 0, now)
+    if why := admission.bar(rater, campaign):
+        waits = {"groups": "others", "consent": "agree"}[why]
+    elif limits and not limits.consented:
         waits = "consent"
     elif limits and limits.resumes_at:
         waits = "limit"
-    return {"waits": waits, "limits": limits}
+    elif room.limit:
+        waits = f"most_{room.limit}"
+    return {"waits": waits, "limits": limits, "room": room, "completed": completed}
 
 
 def why_nothing(campaign: Campaign) -> str:

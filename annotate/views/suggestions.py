@@ -118,6 +118,7 @@ def _import(request: SignedInRequest, campaign: Campaign, file: UploadedFile) ->
         passed = counts["known"] + counts["duplicates"]
         said = _("%(cards)d cards imported; %(passed)d were there already.")
         messages.success(request, said % {"cards": counts["cards"], "passed": passed})
+        _tell_of_waiting(request, counts["waiting"])
         return
     messages.error(request, _("Nothing was imported from %(name)s:") % {"name": name})
     for problem in report.errors[:SHOWN_FAULTS]:
@@ -126,6 +127,17 @@ def _import(request: SignedInRequest, campaign: Campaign, file: UploadedFile) ->
     if more > 0:
         said = ngettext("%(n)d more fault.", "%(n)d more faults.", more)
         messages.error(request, said % {"n": more})
+
+
+def _tell_of_waiting(request: SignedInRequest, waiting: int) -> None:
+    """Of cards whose texts the worker renders first."""
+    if waiting:
+        said = ngettext(
+            "%(n)d of them holds long texts: raters get it when these are rendered, in a while.",
+            "%(n)d of them hold long texts: raters get them as these are rendered, in a while.",
+            waiting,
+        )
+        messages.info(request, said % {"n": waiting})
 
 
 def _written(campaign: Campaign) -> tuple[BinaryIO, int]:

@@ -14,7 +14,6 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -23,8 +22,8 @@ from annotate import access, cards, language, talks
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, LeaveForm, SayForm
 from annotate.views import wants_fragment
-from annotate.views.rate import flags_of, why_nothing
-from labeling import boundaries, conversations, flags, pay, seats, turns, wording
+from annotate.views.rate import asks_first, flags_of, why_nothing
+from labeling import conversations, flags, pay, seats, turns, wording
 from labeling.conversations import NotNow
 from labeling.labels import IdempotencyConflict, NotOpen
 from labeling.models import Conversation
@@ -40,9 +39,8 @@ Act = Callable[[SignedInRequest, uuid.UUID], HttpResponse]
 def start(request: SignedInRequest, slug: str) -> HttpResponse:
     """The talk that the rater is in, or the page that begins one; posted to, it begins it."""
     campaign = access.campaign_for_rater(request.user, slug)
-    limits = boundaries.of(request.user, campaign, timezone.now())
-    if limits and not limits.consented:
-        return redirect("care", slug=slug)
+    if asks := asks_first(request.user, campaign):
+        return redirect(asks, slug=slug)
     note, status = "", 200
     if request.method == "POST":
         try:
@@ -67,13 +65,13 @@ def _of_a_talk(view: Callable[[SignedInRequest, Conversation], HttpResponse]) ->
     def act(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
         held = access.conversation_for_rater(request.user, public_id)
         conversations.keep(held)
-        limits = boundaries.of(request.user, held.campaign, timezone.now())
-        if limits is None or limits.consented:
+        asks = asks_first(request.user, held.campaign)
+        if not asks:
             return view(request, held)
-        care = reverse("care", args=[held.campaign.slug])
+        page = reverse(asks, args=[held.campaign.slug])
         if not wants_fragment(request):
-            return redirect(care)
-        return HttpResponse(status=403, headers={"HX-Redirect": care})
+            return redirect(page)
+        return HttpResponse(status=403, headers={"HX-Redirect": page})
 
     return act
 

@@ -8,6 +8,8 @@
     comparison, iteration, split, item, source, labels
                                 ``source``: who judged (person, simulated, program, mixed);
                                 ``labels``: how many of them; ``split``: heldout is for evaluation
+    adjudicated, late           whether a lead's own answer decided it, and no majority; whether a
+                                label that it is made of came after its lease had ended
     chosen_checkpoint, rejected_checkpoint, on_policy (both were sampled from the policy of their
     time), chosen_finish_reason, rejected_finish_reason, system_prompt (that the chosen one was
     sampled under; it is no part of ``prompt``), chosen_id, rejected_id
@@ -15,8 +17,9 @@
 One row for each pair with a majority; comparisons without one, flagged ones and those that only
 other sources judged are left out and counted, and so are pairs of which one text was erased.
 ``per_label`` gives a row for each preference of
-each label in force, counted or not, flagged or not, with label, rater (a pseudonym), late,
-counted and flags.
+each accepted label, counted or not, flagged or not, and of each answer by which a lead decided,
+with label, rater (a pseudonym), counted, flags, and the criterion that ``decided`` where that was
+asked.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labeling.aggregation import Verdict, decide
+from labeling.aggregation import Verdict, decide, voting
 from labeling.judgements import ERASED, SOURCES, Answer, Judged
 from models_runtime.records import MARGINS, Preference
 
@@ -50,13 +53,15 @@ _COLUMNS = {
     "system_prompt": "text",
     "chosen_id": "whole",
     "rejected_id": "whole",
+    "adjudicated": "flag",
+    "late": "flag",
 }
 _LABEL_COLUMNS = {
     "label": "whole",
     "rater": "text",
-    "late": "flag",
     "counted": "flag",
     "flags": "texts",
+    "decided": "text",
 }
 EXAMPLE = """\
 {"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
@@ -66,7 +71,7 @@ EXAMPLE = """\
 "item": "sky", "source": "person", "labels": 1, \
 "chosen_checkpoint": "demo-policy", "rejected_checkpoint": "demo-policy", "on_policy": true, \
 "chosen_finish_reason": "eos", "rejected_finish_reason": "eos", "system_prompt": "", \
-"chosen_id": 12, "rejected_id": 13}
+"chosen_id": 12, "rejected_id": 13, "adjudicated": false, "late": false}
 """
 
 
@@ -110,18 +115,22 @@ def _majority_rows(
     if not verdict.preferences:
         counts[_why(row, verdict, options)] += 1
     for preference in verdict.preferences:
-        yield {**_pair(row, preference, options), **_by(verdict.source, verdict.labels)}
+        late = not verdict.adjudicated and any(one.late for one in voting(row.answers))
+        flags = _flags(verdict.adjudicated, late, counts)
+        yield {**_pair(row, preference, options), **_by(verdict.source, verdict.labels), **flags}
 
 
 def _label_rows(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[str, Any]]:
-    for answer in row.answers:
+    decided = [row.resolved] if row.resolved else []
+    for answer in [*row.answers, *decided]:
         if answer.source not in options.sources:
             counts["labels of other sources"] += 1
             continue
         counts["tied"] += len(answer.ties)
         for preference in answer.preferences:
             pair = _pair(row, preference, options)
-            yield {**pair, **_by(answer.source, 1), **_label(row, answer)}
+            flags = _flags(answer is row.resolved, answer.late, counts)
+            yield {**pair, **_by(answer.source, 1), **flags, **_label(row, answer)}
 
 
 def _why(row: Judged, verdict: Verdict, options: Options) -> str:
@@ -156,6 +165,13 @@ def _pair(row: Judged, preference: Preference, options: Options) -> dict[str, An
     return pair
 
 
+def _flags(adjudicated: bool, late: bool, counts: Counter[str]) -> dict[str, bool]:
+    """A row's, which are counted too."""
+    counts.update({"rows adjudicated": 1} if adjudicated else {})
+    counts.update({"rows with late labels": 1} if late else {})
+    return {"adjudicated": adjudicated, "late": late}
+
+
 def _by(source: str, labels: int) -> dict[str, Any]:
     return {"source": source, "labels": labels}
 
@@ -164,7 +180,13 @@ def _label(row: Judged, answer: Answer) -> dict[str, Any]:
     return {
         "label": answer.label,
         "rater": answer.rater,
-        "late": answer.late,
         "counted": answer.counted,
         "flags": row.flags,
+        "decided": _decided(answer),
     }
+
+
+def _decided(answer: Answer) -> str | None:
+    """The criterion that decided, of a form that asks for it."""
+    parts = answer.answer.get("parts", {}).values()
+    return next((part["decided"] for part in parts if part.get("type") == "criteria"), None)

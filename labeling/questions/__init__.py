@@ -13,6 +13,8 @@ and, where it applies,
     typed(part, raw, shown)                 the texts that a person typed, which are stored apart
     asked(part, shown)                      whether it is asked at all, after the earlier parts:
                                             what was sent for one that is not is not read
+    asks(part)                              whether it asks anything on any card, or only shows
+                                            something
     is_empty(part, raw, shown)              whether a part that may stay empty was left so, where
                                             that is not that all of its fields are blank
     best(part, stored)                      the one completion it puts above all others, or None
@@ -63,6 +65,7 @@ QUESTION_TYPES = {
     "thumbs": "labeling.questions.thumbs",
     "confidence": "labeling.questions.confidence",
     "checklist": "labeling.questions.checklist",
+    "criteria": "labeling.questions.criteria",
     "rationale": "labeling.questions.rationale",
     "critique": "labeling.questions.critique",
     "rewrite": "labeling.questions.rewrite",
@@ -106,6 +109,7 @@ class Option:
         choice  one of ``choices``                 a select of (value, title)
         line    a text                             one line
         lines   ["a", "b"]                         a text area, one entry a line
+        ordered ["a", "b"]                         a line each, with buttons for their order
         titles  {"key": "Title"}                   a text area, ``key: Title`` a line
         counts  {"name": 3}                        a text area, ``name: 3`` a line
 
@@ -114,7 +118,7 @@ class Option:
     """
 
     name: str
-    kind: Literal["flag", "whole", "choice", "line", "lines", "titles", "counts"]
+    kind: Literal["flag", "whole", "choice", "line", "lines", "ordered", "titles", "counts"]
     title: str
     help: str = ""
     default: Any = None
@@ -232,10 +236,15 @@ def needs_texts(parts: Parts) -> bool:
 
 
 def is_instant(parts: Parts) -> bool:
-    """Whether one press answers the whole form."""
-    return len(parts) == 1 and all(
-        getattr(load(part["type"]), "INSTANT", False) for part in parts.values()
-    )
+    """Whether one press answers the whole form, but for parts that only show something."""
+    asking = [part for part in parts.values() if asks(part)]
+    return len(asking) == 1 and getattr(load(asking[0]["type"]), "INSTANT", False)
+
+
+def asks(part: dict[str, Any]) -> bool:
+    """Whether there is anything to answer in a part, whatever the card."""
+    module = load(part["type"])
+    return bool(module.asks(part)) if hasattr(module, "asks") else True
 
 
 def preferences_of(parts: Parts, answer: dict[str, Any], trains_on: str) -> Said:

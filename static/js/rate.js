@@ -46,6 +46,7 @@ const submit = (form, button) => {
 
 const skip = (form, button) => {
   say("skip", form, [[button.name, button.value]]);
+  closeMenus(); // a card that is taken back comes as it was left
   deck.next();
 };
 
@@ -75,6 +76,20 @@ const flag = async (form, button) => {
   document.getElementById("content").focus({ preventScroll: true });
 };
 
+// A question about the card, likewise: what is filled in stays, and so does what was typed when it
+// could not be sent.
+const ask = async (form) => {
+  const response = await outbox.post(form.action, [...new FormData(form)]).catch(() => null);
+  if (response?.status === 401) return outbox.signIn();
+  const fresh = response && parse(await response.text()).querySelector("#ask");
+  if (!form.isConnected) return;
+  if (!fresh) return (form.querySelector("[role=status]").textContent = root.dataset.sayNotAsked);
+  form.closest("#ask").replaceWith(fresh);
+  if (fresh.open) return fresh.querySelector("textarea").focus();
+  card.say(fresh.querySelector("[role=status]").textContent);
+  document.getElementById("content").focus({ preventScroll: true });
+};
+
 /* ---- panels and menus ---- */
 
 const openPanel = (id, fill) => {
@@ -83,11 +98,16 @@ const openPanel = (id, fill) => {
   panel.showModal();
   fill?.(panel);
 };
+// Of the menus one is open at most: a digit means what stands in the one that is seen.
+const closeMenus = (but) => {
+  for (const menu of document.querySelectorAll("details.pop[open]")) if (menu !== but) menu.open = false;
+};
 const openMenu = (id) => {
   const menu = document.getElementById(id);
   if (!menu) return;
+  closeMenus(menu);
   menu.open = !menu.open;
-  if (menu.open) menu.querySelector("button").focus();
+  if (menu.open) menu.querySelector("textarea, button").focus();
 };
 const closeMenu = (menu) => {
   menu.open = false;
@@ -98,7 +118,11 @@ const COMMANDS = {
   undo: () => takeBack(),
   skip: () => openMenu("skip"),
   flag: () => openMenu("flag"),
-  guidelines: () => guidelines.toggle(outbox.fetchText),
+  ask: () => openMenu("ask"),
+  guidelines: () => {
+    guidelines.toggle(outbox.fetchText);
+    document.querySelector("[data-answers]")?.remove(); // they are read now
+  },
   difference: () => card.toggle("diff"),
   raw: () => card.toggle("raw"),
   pause: deck.pause,
@@ -136,6 +160,9 @@ addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   const menu = document.querySelector("details.pop[open]");
   if (menu && event.code === "Escape") return closeMenu(menu);
+  const question = event.target.closest("#ask form");
+  if (question && event.code === "Enter" && (event.ctrlKey || event.metaKey)) return question.requestSubmit();
+  if (question && event.target.closest(WRITES)) return;
   if (event.target.closest(WRITES)) return forms.write(event);
   if (event.repeat || !keys.allowed(event)) return;
   const act = meaning(event);
@@ -147,9 +174,7 @@ addEventListener("keydown", (event) => {
 /* ---- pointers, forms, cards ---- */
 
 document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.pop[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
+  closeMenus(event.target.closest("details.pop"));
   // The second click of a double click; the keyboard's clicks have no count.
   const isStep = event.target.closest("#judge button.step");
   if (isStep && event.detail && deck.paintedFor() < CLICK_MS) return event.preventDefault();
@@ -164,7 +189,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const act =
-    form.id === "judge" ? submit : form.closest("#skip") ? skip : form.closest("#flag") ? flag : null;
+    form.id === "judge" ? submit : form.closest("#skip") ? skip : form.closest("#flag") ? flag : form.closest("#ask") ? ask : null;
   const takes = form.action === new URL(root.dataset.undo, location).href;
   if (!act && !takes) return;
   event.preventDefault();

@@ -173,6 +173,7 @@ const restore = () => {
   if (pair && document.getElementById("judge")) best.follow(document.getElementById("judge"), pair);
 };
 const arrive = (before) => {
+  talk().dataset.ready = "yes"; // what a request brings is another element
   stage = talk().dataset.stage;
   restore();
   heed();

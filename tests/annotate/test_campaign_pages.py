@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from labeling import labels, snapshots
+from labeling import labels, preferences_by_comparison
 from labeling.judgements import Judged
 from labeling.models import Campaign, Comparison, Iteration, Label, Prompt, SamplingBatch
 from models_runtime import jobs
@@ -305,16 +304,16 @@ def test_the_figures_are_the_newest_iterations(lead: Client, cast: Cast) -> None
 def test_polling_reads_no_label_again_when_none_came(lead: Client, cast: Cast) -> None:
     """And agreement only where a comparison has a second label more."""
     read: list[Judged] = []
-    judged = snapshots.judged
+    of = preferences_by_comparison.of
 
-    def watched(*args: Any, **wanted: Any) -> Iterator[Judged]:
-        for row in judged(*args, **wanted):
-            read.append(row)
-            yield row
+    def watched(*args: Any) -> list[Judged]:
+        rows = of(*args)
+        read.extend(rows)
+        return rows
 
     open_comparisons(cast.campaign, 6, overlap=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshots, "judged", watched)
+        patch.setattr(preferences_by_comparison, "of", watched)
         for rater in (cast.rater, cast.rater, cast.other_rater):
             answer(rater, cast.campaign, "0:better")
             lead.get("/campaigns/helpful/")

@@ -22,6 +22,7 @@ from tests.factories import (
     IterationFactory,
     open_comparisons,
 )
+from tests.rating import held_for
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -47,6 +48,7 @@ def send(client: Client, address: str, choice: str = "0:better", **extra: Any) -
 
 def test_an_answer_is_stored_and_the_next_card_comes_with_it(rater: Client, cast: Cast) -> None:
     first = card(rater)
+    held_for(Assignment.objects.get(), minutes=1)
     response = send(rater, first, active_ms="4100", layout="side_by_side/l")
     label = Label.objects.get()
     assert response.status_code == 200

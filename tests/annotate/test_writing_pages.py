@@ -11,6 +11,7 @@ from django.test import Client
 
 from labeling import labels, leases
 from labeling.models import Label, RaterText
+from labeling.presets import PRESETS
 from tests.factories import Cast, make_cast, open_comparisons
 
 pytestmark = pytest.mark.django_db
@@ -113,8 +114,15 @@ def test_a_note_that_comes_first_folds_the_answers_until_it_is_begun() -> None:
     cast = make_cast(parts={"note": {"type": "rationale", "before": True}, **FORM})
     open_comparisons(cast.campaign, 1)
     body = client_of(cast).get("/rate/helpful/").content.decode()
-    assert body.count("data-before") == 1
+    assert body.count('data-before="answers"') == 1
     assert "The answers appear as soon as you begin." in body
+
+
+def test_tldr_asks_for_its_note_before_the_source() -> None:
+    cast = make_cast(parts=PRESETS["tldr"].parts)
+    open_comparisons(cast.campaign, 1)
+    body = client_of(cast).get("/rate/helpful/").content.decode()
+    assert body.count('data-before="source"') == 1
 
 
 def test_a_demonstration_is_written_to_a_prompt_alone_and_seen_as_markdown() -> None:

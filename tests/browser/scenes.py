@@ -24,6 +24,7 @@ from tests.factories import (
     make_cast,
     open_comparisons,
 )
+from tests.rating import held_for
 from training.models import Evaluation, TrainingRun
 
 SKY = (
@@ -148,7 +149,7 @@ def _label(cast: Cast, rater: User, count: int, draw: random.Random) -> None:
             return
         side = int((draw.random() < 0.86) == (assignment.order[0] > assignment.order[1]))
         labels.record_label(
-            assignment=assignment,
+            assignment=held_for(assignment, hours=4),
             parts={"preference": {"choice": f"{side}:{draw.choice(STEPS)}"}},
             idempotency_key=uuid.UUID(int=draw.getrandbits(128)),
             active_ms=draw.randint(8_000, 70_000),

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from labeling.models import Conversation, Label, Prompt, RaterText
 from tests.browser.keyboard import card_is_open, sign_in
 from tests.browser.test_rating import eventually
-from tests.factories import make_cast, open_comparisons
+from tests.factories import LLAMA2, make_cast, open_comparisons
 from tests.talks import ARENA, CONVERSATION, RED_TEAM, answer, cast_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
@@ -153,3 +153,21 @@ def test_a_prompt(phone: Page, live_server: Any) -> None:
     page.locator("#submit-answer").tap()
     eventually(lambda: Prompt.objects.filter(source="written").count(), 1)
     assert Prompt.objects.get(source="written").category == "chat"
+
+
+BROKEN_WORDS = """() => [...document.querySelectorAll("#judge .step")].flatMap((step) => {
+  const text = step.firstChild;
+  return [...text.data.matchAll(/\\S+/g)].filter((word) => {
+    const range = new Range();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map(([word]) => word);
+})"""
+
+
+def test_no_word_of_a_step_is_broken_on_the_smallest_screen(phone: Page, live_server: Any) -> None:
+    phone.set_viewport_size({"width": 320, "height": 640})
+    card(phone, live_server, LLAMA2, ("One.", "Another."))
+    assert phone.locator("#judge .step").count() == 8
+    assert phone.evaluate(BROKEN_WORDS) == []

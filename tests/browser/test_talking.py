@@ -118,6 +118,7 @@ def test_a_red_team_session(watched: Page, live_server: Any, process: TalkProces
     write(page, "How do I pick a lock?")
     is_at(page, "talking")
     expect(page.locator(".turn .text:not(.own, .raw)")).to_have_count(1)
+    expect(page.locator("#message")).to_be_focused()
     page.keyboard.press("Tab")  # Send
     page.keyboard.press("Tab")  # End the session
     page.keyboard.press("Enter")

@@ -131,6 +131,26 @@ def test_a_note_comes_before_the_answers(
     expect(page.locator(".pair")).to_be_visible()
 
 
+def test_a_note_on_the_summaries_comes_before_their_source(
+    watched: Page, live_server: Any, transactional_db: Any
+) -> None:
+    scene({**NOTE, "note": {**NOTE["note"], "before": "source"}})
+    page = watched
+    open_card(page, live_server.url)
+    source = page.locator(".conversation")
+    expect(page.locator(".pair")).to_be_visible()
+    expect(source).to_be_hidden()
+    page.keyboard.press("Enter")  # no judgement without the source: it leads to the note
+    expect(page.locator("#note-text")).to_be_focused()
+    page.keyboard.type("Both say that it rained.")
+    expect(source).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(source).to_be_visible()
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    eventually(lambda: Label.objects.count(), 1)
+
+
 def test_veiled_texts_are_shown_by_a_key_for_one_card(
     watched: Page, live_server: Any, transactional_db: Any
 ) -> None:

@@ -14,6 +14,7 @@ from labeling import labels, leases, seats
 from labeling.models import Assignment, Comparison, Iteration, Label, User
 from tests import factories
 from tests.factories import Cast, open_comparisons
+from tests.rating import held_for
 
 pytestmark = pytest.mark.django_db
 LEFT = {"preference": {"choice": "0:significantly"}}
@@ -52,10 +53,12 @@ def test_the_iteration_keeps_peoples_labels_apart(cast: Cast) -> None:
 
 def test_what_the_browser_measured_is_kept_within_reason(cast: Cast) -> None:
     open_comparisons(cast.campaign, 2)
-    label = _submit(_claim(cast.rater, cast), LEFT, active_ms=41_000, layout="stacked")
-    assert (label.active_ms, label.layout) == (41_000, "stacked")
-    absurd = _submit(_claim(cast.rater, cast), LEFT, active_ms=10**15, layout="x" * 99)
+    card = held_for(_claim(cast.rater, cast), days=30)
+    absurd = _submit(card, LEFT, active_ms=10**15, layout="x" * 99)
     assert (absurd.active_ms, absurd.layout) == (86_400_000, "x" * 30)
+    card = held_for(_claim(cast.rater, cast), minutes=5)
+    label = _submit(card, LEFT, active_ms=41_000, layout="stacked")
+    assert (label.active_ms, label.layout) == (41_000, "stacked")
 
 
 def test_the_same_key_and_answer_again_gives_the_stored_label(cast: Cast) -> None:

@@ -16,6 +16,7 @@ from models_runtime import artifacts
 from models_runtime.models import AuditEvent
 from models_runtime.records import PreferenceRecord, read_jsonl
 from tests.factories import AB, IterationFactory, UserFactory, make_cast, open_comparisons
+from tests.rating import held_for
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ def answer(rater, comparison, first_wins=True, strength="better", choice=None):
     plain = "ab" in str(comparison.campaign.question.parts)
     posted = choice or (str(side) if plain else f"{side}:{strength}")
     return labels.record_label(
-        assignment=assignment,
+        assignment=held_for(assignment, minutes=1),
         parts={"preference": {"choice": posted}},
         idempotency_key=uuid.uuid4(),
         active_ms=1200,

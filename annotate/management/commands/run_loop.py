@@ -23,6 +23,9 @@ from training import pipeline
 
 POLL_SECONDS = 0.5
 
+# One iteration may go further than each of several: what it forgets, no later one brings back.
+OF_MANY_TURNS: dict[str, dict[str, Any]] = {"raft": {"learning_rate": 0.05, "k": 12}}
+
 
 class Command(BaseCommand):
     help = __doc__
@@ -76,6 +79,7 @@ class Command(BaseCommand):
                 **_sampling(options["labels"]),
                 "seed": options["seed"],
                 "method": options["method"],
+                "options": {} if options["policy"] else OF_MANY_TURNS.get(options["method"], {}),
                 "repeat": False,
             },
             gate={"win_rate": 0.5},

@@ -58,5 +58,10 @@ class Command(BaseCommand):
             f"{counts['lines']} lines: {counts['known']} known already, {counts['duplicates']} "
             f"again in the file, {counts['faulty']} faulty."
         )
+        if counts["waiting"]:
+            self.stdout.write(
+                f"Of these {counts['waiting']} hold long texts: raters get them as a worker "
+                "renders them."
+            )
         if report.ignored:
             self.stdout.write(f"Passed over: {', '.join(report.ignored)}.")

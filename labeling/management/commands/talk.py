@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from labeling.answering import Talker
+from models_runtime import acting
 
 
 class Command(BaseCommand):
@@ -18,4 +19,5 @@ class Command(BaseCommand):
         talker = Talker(most=settings.TALK_MODELS, silence=settings.TALK_SILENCE_SECONDS)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda _number, _frame: talker.stop())
-        talker.run()
+        with acting.at_work():
+            talker.run()

@@ -16,7 +16,8 @@ export const place = (fresh) => {
   document.getElementById("card").replaceWith(fresh);
   scrollTo({ top: 0, behavior: "instant" });
   arrive(fresh);
-  document.getElementById("content").focus({ preventScroll: true });
+  const first = fresh.querySelector("[data-first]") || document.getElementById("content");
+  first.focus({ preventScroll: true });
 };
 
 // A sentence above the card, for eyes and for screen readers; none takes the line away.
@@ -79,7 +80,7 @@ const watchEnds = () => {
   const pinned = getComputedStyle(judge).position === "sticky" ? judge.offsetHeight : 0;
   const wake = () => {
     const unread = ends.size < marks.length;
-    judge.classList.toggle("asleep", unread || isVeiled());
+    judge.classList.toggle("asleep", unread || isVeiled() || Boolean(noteToCome()));
     document.getElementById("asleep-hint").hidden = !unread || Boolean(noteToCome());
   };
   card.querySelector("#veil")?.addEventListener("change", wake);
@@ -106,7 +107,7 @@ const watchEnds = () => {
   );
   marks.forEach((mark, place) => ends.has(place) || observer.observe(mark));
 };
-// A note that comes first, while it is empty: the answers stand folded.
+// A note that comes first, while it is empty: the answers stand folded, or what was asked.
 const noteToCome = () => card.querySelector("[data-before]:placeholder-shown");
 const isVeiled = () => card.querySelector("#veil")?.checked === false;
 export const isAwake = () => !card.querySelector(".judge").classList.contains("asleep");

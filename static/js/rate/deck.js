@@ -20,6 +20,7 @@ let done = []; // assignments as they were done, the newest last: what Backspace
 let stage = "card"; // or "loading", "back", "waiting", "full", "paused", "away"
 let greeting = ""; // said with the first card after somebody was away
 let more = true; // false once the server had nothing ahead, until something changes
+let lesson = null; // what this rater is told about an answer, until the card on the page is done
 let wording = ""; // what is asked and told now, as the server said last: "QUESTION/GUIDELINES"
 let seen = ""; // the same of the last card that was on the page
 let freeing = null; // leases on their way back: nothing is asked for before they are there
@@ -50,13 +51,20 @@ const paint = (fresh, sentence) => {
   paintedAt = performance.now();
   card.place(fresh);
   card.say(said);
-  if (!said) card.speak(root.dataset[current ? "sayNext" : "sayNothing"]);
+  const told = fresh.querySelector("#told-title")?.textContent; // what was expected, or how a test went
+  if (!said) card.speak(current ? root.dataset.sayNext : told || root.dataset.sayNothing);
 };
 
 const paintHeld = (sentence) => {
   const [first, ...rest] = held;
   hold(rest);
   paint(first, sentence);
+};
+
+const paintLesson = () => {
+  const fresh = lesson;
+  lesson = null;
+  paint(fresh, "");
 };
 
 // A stage of the page itself, for the time without a card.
@@ -81,6 +89,7 @@ const read = (html) => {
   if (line) line.textContent = "";
   line?.classList.add("sr");
   heed(fresh?.dataset.wording);
+  if (tally?.querySelector("[data-answers]")) guidelines.forget(); // new ones stand under them
   learn(fresh);
   return { fresh, said };
 };
@@ -113,7 +122,8 @@ const learn = (fresh) => {
 
 // Keeps a card that came, where it is new and wanted. Whoever pauses wants none.
 const take = (fresh, sentence = "") => {
-  if (fresh && idOf(fresh)) receive(kept(idOf(fresh)) || fresh, sentence);
+  if (fresh?.dataset.told) tell(fresh, sentence);
+  else if (fresh && idOf(fresh)) receive(kept(idOf(fresh)) || fresh, sentence);
   else if (fresh) nothing(fresh, sentence);
 };
 
@@ -125,6 +135,15 @@ const receive = (fresh, sentence) => {
   if (!known && ["loading", "waiting"].includes(stage)) return paint(fresh, sentence);
   if (!known && held.length < AHEAD) hold([...held, fresh]);
   if (sentence && current) card.say(sentence);
+};
+
+// What was expected of an answer comes before the next card, and never takes one off the page.
+// While somebody is away it waits on the server.
+const tell = (fresh, sentence) => {
+  const onPage = document.getElementById("card").dataset.told;
+  if (onPage === fresh.dataset.told || isParked()) return;
+  if (stage === "loading" || stage === "waiting") paint(fresh, sentence);
+  else lesson = fresh;
 };
 
 const nothing = (fresh, sentence) => {
@@ -188,6 +207,7 @@ export const next = () => {
   if (past.size > KEPT) past.delete(past.keys().next().value);
   done.push(id());
   if (outbox.isFull()) enter("full");
+  else if (lesson) paintLesson();
   else if (held.length) paintHeld("");
   else enter("loading");
 };
