@@ -19,6 +19,7 @@ PREFIX = "concord_append_only"
 MODELS = (
     "labeling.label",
     "labeling.consentgiven",
+    "labeling.guidelinesconfirmed",
     "labeling.payrate",
     "labeling.payrollperiod",
     "labeling.payrollline",

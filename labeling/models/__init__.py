@@ -7,6 +7,7 @@ from labeling.models.asked import CardQuestion
 from labeling.models.boards import BoardPlace
 from labeling.models.campaigns import (
     Campaign,
+    GuidelinesConfirmed,
     GuidelineVersion,
     QuestionVersion,
 )
@@ -77,6 +78,7 @@ from labeling.models.talks import (
     Turn,
     waits_until,
 )
+from labeling.models.tokens import Token, TokenAnswer, TokenUse
 from labeling.models.webhooks import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "Gold",
     "GoldResult",
     "GuidelineVersion",
+    "GuidelinesConfirmed",
     "ImportBatch",
     "Invitation",
     "Iteration",
@@ -134,6 +137,9 @@ __all__ = [
     "Snapshot",
     "SpendPoint",
     "TALK_WAITS",
+    "Token",
+    "TokenAnswer",
+    "TokenUse",
     "Turn",
     "User",
     "Notice",

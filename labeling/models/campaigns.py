@@ -26,6 +26,9 @@ class Campaign(models.Model):
     state = models.CharField(max_length=12, choices=choices(TRANSITIONS), default="draft")
     question = models.ForeignKey("QuestionVersion", models.PROTECT, null=True, related_name="+")
     guideline = models.ForeignKey("GuidelineVersion", models.PROTECT, null=True, related_name="+")
+    # The number of the newest guidelines that each rater confirms before the next card; 0: of none
+    # (confirmations.py). Here, so that an answer asks for it without a query.
+    confirm_from = models.PositiveIntegerField(default=0)
     first_policy = models.ForeignKey(Checkpoint, models.PROTECT, null=True, related_name="+")
     labels_per_comparison = models.PositiveSmallIntegerField(default=1)
     # More labels where raters disagree, up to so many (adaptive.py); "" gives each the same.
@@ -36,6 +39,10 @@ class Campaign(models.Model):
     more_rule = models.CharField(max_length=8, choices=MORE, blank=True)
     most_labels = models.PositiveSmallIntegerField(default=0)
     sure_enough = models.FloatField(default=0.8)
+    # In which order its comparisons are handed out (order.Order as data), and the share of each
+    # round's comparisons that is drawn by chance alone, for evaluation.
+    ordering = models.JSONField(default=dict)
+    reserve_share = models.FloatField(default=0)
     lease_seconds = models.PositiveIntegerField(default=1800)
     # The plan the next iteration starts from (iterations.Plan as data); an Iteration freezes it.
     plan = models.JSONField(default=dict)
@@ -113,10 +120,26 @@ class GuidelineVersion(models.Model):
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="guidelines")
     number = models.PositiveIntegerField()
     markdown = models.TextField(blank=True)
+    # Whether a rater says that they read what changed before they are handed another card.
+    must_confirm = models.BooleanField(default=False)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["campaign", "number"], name="guideline_version_once")
+        ]
+
+
+class GuidelinesConfirmed(models.Model):
+    """That a rater read a version of the guidelines and what it changed. Append-only, enforced by
+    a database trigger."""
+
+    version = models.ForeignKey(GuidelineVersion, models.DO_NOTHING, related_name="confirmed")
+    rater = models.ForeignKey(User, models.DO_NOTHING, related_name="+", db_index=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rater", "version"], name="guidelines_confirmed_once")
         ]

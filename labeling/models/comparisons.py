@@ -52,8 +52,11 @@ class Comparison(models.Model):
     withheld = models.PositiveSmallIntegerField(default=0)
     # How many labels fewer than the campaign's most were enough; of a complete one (adaptive.py).
     spared = models.PositiveSmallIntegerField(default=0)
+    # Its place in the queue (order.py): higher priorities first, within one by ``shuffle``.
     priority = models.SmallIntegerField(default=0)
-    shuffle = models.IntegerField(default=0)  # the order within a priority, drawn at creation
+    shuffle = models.IntegerField(default=0)
+    # Whether chance alone chose it, for evaluation: drawn with it and never changed (order.py).
+    reserved = models.BooleanField(default=False, db_default=False)
     fold = models.CharField(max_length=8, blank=True)  # policy | judge, see records
     strategy = models.CharField(max_length=30, blank=True)
     score = models.FloatField(null=True)
@@ -90,6 +93,11 @@ class Comparison(models.Model):
                 name="comparison_withheld",
             ),
             models.Index(fields=["iteration", "state"]),
+            models.Index(
+                fields=["campaign", "counted"],
+                condition=models.Q(reserved=True),
+                name="comparison_reserved",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -204,6 +212,8 @@ class Seat(models.Model):
     ]
     stage = models.CharField(max_length=14, choices=STAGES, blank=True, db_default="")
     attempt = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # The number of the newest guidelines that they confirmed (confirmations.py).
+    confirmed = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rater", "campaign"], name="seat_once")]

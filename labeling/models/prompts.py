@@ -54,6 +54,8 @@ class Prompt(models.Model):
     # User turns to send after the first answer (MT-bench's second turn), each text in order.
     follow_ups = models.JSONField(default=list)
     split = models.CharField(max_length=8, choices=SPLITS, default="train")
+    # What its file said: higher ones are asked about first, where the campaign's order heeds it.
+    priority = models.SmallIntegerField(default=0)
     parent_completion = models.ForeignKey(
         "Completion", models.PROTECT, null=True, related_name="next_turns"
     )
