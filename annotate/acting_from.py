@@ -33,7 +33,8 @@ def acting_from(
 
 
 def _place(request: HttpRequest) -> Place:
-    return Place("page", client_address.of(request), agent(request.headers.get("User-Agent", "")))
+    channel = "API" if request.path.startswith("/api/") else "page"
+    return Place(channel, client_address.of(request), agent(request.headers.get("User-Agent", "")))
 
 
 def agent(header: str) -> str:

@@ -42,7 +42,8 @@ VERBS = (
     phrase("card answer withdrawn"),
     phrase("invitation made"), phrase("invitation revoked"), phrase("invitation accepted"),
     phrase("person signed up"), phrase("account described"), phrase("consent published"),
-    phrase("consent accepted"), phrase("group made"), phrase("group renamed"),
+    phrase("consent accepted"), phrase("guidelines confirmed"),
+    phrase("guideline confirmation settled"), phrase("group made"), phrase("group renamed"),
     phrase("group removed"), phrase("password link drawn"), phrase("password set by link"),
     phrase("person's data downloaded"), phrase("rater anonymised"),
     phrase("pay disputed"), phrase("pay dispute withdrawn"), phrase("pay dispute answered"),
@@ -51,6 +52,7 @@ VERBS = (
     phrase("webhook added"), phrase("webhook changed"), phrase("webhook removed"),
     phrase("webhook secret drawn"), phrase("webhook switched on"), phrase("webhook switched off"),
     phrase("webhook tested"), phrase("webhook message sent again"),
+    phrase("token made"), phrase("token revoked"),
 )  # fmt: skip
 # Where an act came from.
-CHANNELS = (phrase("page"), phrase("worker"), phrase("command line"))
+CHANNELS = (phrase("page"), phrase("worker"), phrase("command line"), phrase("API"))

@@ -53,6 +53,7 @@ KINDS = {
     "models_runtime.checkpoint": phrase("checkpoint"),
     "models_runtime.endpoint": phrase("endpoint"),
     "labeling.webhook": phrase("webhook"),
+    "labeling.token": phrase("API token"),
     "training.trainingrun": phrase("run"),
     "training.pairgraph": phrase("recipe"),
 }

@@ -29,6 +29,7 @@ from labeling.models import (
     Invitation,
     Membership,
     PasswordRequest,
+    Token,
     User,
 )
 from labeling.people import NotPossible
@@ -114,6 +115,7 @@ def _empty_account(user: User, name: str) -> None:
     Membership.objects.filter(user=user).delete()
     GroupMember.objects.filter(user=user).delete()
     PasswordRequest.objects.filter(user=user).delete()
+    Token.objects.filter(user=user).delete()
     Acceptance.objects.filter(user=user).update(participant="")
     # What a link for them alone is called may be their name; another's is the project's wording.
     came = Acceptance.objects.filter(user=user).values("invitation")

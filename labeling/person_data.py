@@ -46,6 +46,7 @@ TO_PROJECT = (
     "comparison__campaign__project",
     "label__assignment__campaign__project",
     "conversation__campaign__project",
+    "version__campaign__project",
 )
 PERSON = ("user", "rater")
 # In files of their own above, or of no content: who signs in, seats, cards in hand.
@@ -57,6 +58,7 @@ ELSEWHERE = (
 HIDDEN_FROM_THEM = ("goldresult", "qualification")
 # What a lead noted for other leads, by its table: the project's archive of the person has it.
 NOTED_FOR_LEADS = {"exclusion": ("text",)}
+NOBODYS = ("secret_sha256",)  # columns that are proof, and say nothing of the person
 
 
 def write(*, person: User, out: IO[bytes], project: Project | None, actor: User) -> None:
@@ -286,7 +288,9 @@ def _dumped(
     columns = [
         field.name
         for field in model._meta.concrete_fields
-        if not field.is_relation and not field.primary_key and field.name not in without
+        if not field.is_relation
+        and not field.primary_key
+        and field.name not in (*without, *NOBODYS)
     ]
 
     def rows(person: User, project: Project | None) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """``channel``: page, worker or command line. ``address`` and ``agent`` (a browser's family
+    """``channel``: page, API, worker or command line. ``address`` and ``agent`` (a browser's family
     and its system, no version) are a person's, and kept for a while only."""
 
     channel: str
