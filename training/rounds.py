@@ -14,8 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from models_runtime.chat import Encoded
-from models_runtime.jobdir import BadInput, Stopped
-from models_runtime.phrases import phrase
+from models_runtime.jobdir import Stopped
 from training.loop import Loop, Objective, batch_order
 from training.rollouts import Rollout
 from training.task import Task
@@ -78,15 +77,6 @@ class Rounds(Loop[Rollout]):
 
     def _step(self, step: int, batch: list[Rollout]) -> dict[str, float]:
         row = super()._step(step, batch)
-        if not math.isfinite(row["loss"]) or not math.isfinite(row["grad_norm"]):
-            raise BadInput(
-                phrase(
-                    "Training diverged: %(name)s is no finite number any more (step %(step)s): "
-                    "lower learning_rate.",
-                    name="loss",
-                    step=step + 1,
-                )
-            )
         done = step // self.per_round + 1
         row["epoch"] = float(done)  # a round is this loop's pass over data
         return {**row, "episode": float(done * len(self.examples)), **self.figures}

@@ -32,6 +32,7 @@ from models_runtime.records import Progress
 from training.adapters import Adapters
 from training.configs import Optimisation
 from training.configs.base import SGD_MOMENTUM
+from training.loop import refuse_divergence
 from training.panel import Panel
 from training.task import Task, checkpoint_folder, prune_checkpoints
 from training.trl_adapter.looking import Looking
@@ -54,6 +55,7 @@ class OurTrainer(Trainer):
         if "loss" not in logs:
             super().log(logs, start_time)
             return
+        refuse_divergence(logs, self.state.global_step)
         super().log({**logs, **self.looking.measured()}, start_time)
         self.looking.look(self.state.log_history[-1])
 
