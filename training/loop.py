@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,13 +16,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from models_runtime.jobdir import BadInput, JobDir, Stopped, publish
-from models_runtime.phrases import phrase
+from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
 from training.best import Best, is_heldout, require_heldout
 from training.configs import Optimisation, OwnLoop
 from training.configs.base import HELDOUT, SGD_MOMENTUM
 from training.panel import Panel, undisturbed
+from training.run_guards import refuse_divergence
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
 E = TypeVar("E")
@@ -256,21 +256,6 @@ class Loop(Generic[E]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take that up again."""
-
-
-def refuse_divergence(row: Mapping[str, Any], step: int) -> None:
-    """Raise BadInput where the loss or the gradient of a step is no finite number: every weight
-    would be none after it. ``step`` counts from 1."""
-    if all(math.isfinite(row.get(name, 0.0)) for name in ("loss", "grad_norm")):
-        return
-    raise BadInput(
-        phrase(
-            "Training diverged: %(name)s is no finite number any more (step %(step)s): "
-            "lower learning_rate.",
-            name="loss",
-            step=step,
-        )
-    )
 
 
 def _add(metrics: dict[str, tuple[float, float]], more: dict[str, tuple[float, float]]) -> None:

@@ -32,6 +32,21 @@ CHOSEN = "guards/logps_chosen"
 WATCHED = 64  # preferred answers whose log-probability is followed: a round's figure, not a test
 
 
+def refuse_divergence(figures: Mapping[str, float], step: int) -> None:
+    """Raise BadInput for a figure that is no finite number: every weight would be none after the
+    step, which is counted from 1."""
+    wrong = [name for name, value in figures.items() if not math.isfinite(value)]
+    if wrong:
+        raise BadInput(
+            phrase(
+                "Training diverged: %(name)s is no finite number any more (step %(step)s): "
+                "lower learning_rate.",
+                name=wrong[0],
+                step=step,
+            )
+        )
+
+
 @dataclass
 class RunGuards:
     """``start`` holds the first round's figures that later ones are measured from."""
@@ -45,16 +60,7 @@ class RunGuards:
         Raises BadInput with the first one where the run is to stop, and always for a figure that
         is no number: no later round can mend that.
         """
-        wrong = [name for name, value in figures.items() if not math.isfinite(value)]
-        if wrong:
-            raise BadInput(
-                phrase(
-                    "Training diverged: %(name)s is no finite number any more (step %(step)s): "
-                    "lower learning_rate.",
-                    name=wrong[0],
-                    step=step,
-                )
-            )
+        refuse_divergence(figures, step)
         for name in (LENGTH, CHOSEN):
             if name in figures:
                 self.start.setdefault(name, figures[name])

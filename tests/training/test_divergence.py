@@ -28,7 +28,7 @@ def broken(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("method", ["kto", "reward", "conditional"])
 def test_a_run_that_diverges_publishes_nothing(tmp_path: Path, broken: Path, method: str) -> None:
     options = {"batch_size": 8, "max_new_tokens": 8}
-    with pytest.raises(BadInput, match=r"diverged: loss is no finite number any more \(step 1\)"):
+    with pytest.raises(BadInput, match=r"diverged: \w+ is no finite number any more \(step 1\)"):
         tiny.train(tmp_path, method, options, policy=broken)
     attempt = tmp_path / "job" / "attempt-1"
     assert not (attempt / "output").exists()

@@ -32,8 +32,8 @@ from models_runtime.records import Progress
 from training.adapters import Adapters
 from training.configs import Optimisation
 from training.configs.base import SGD_MOMENTUM
-from training.loop import refuse_divergence
 from training.panel import Panel
+from training.run_guards import refuse_divergence
 from training.task import Task, checkpoint_folder, prune_checkpoints
 from training.trl_adapter.looking import Looking
 from training.trl_adapter.panel import PanelAtCheckpoints
@@ -55,7 +55,8 @@ class OurTrainer(Trainer):
         if "loss" not in logs:
             super().log(logs, start_time)
             return
-        refuse_divergence(logs, self.state.global_step)
+        stated = {name: logs[name] for name in ("loss", "grad_norm") if name in logs}
+        refuse_divergence(stated, self.state.global_step)
         super().log({**logs, **self.looking.measured()}, start_time)
         self.looking.look(self.state.log_history[-1])
 
