@@ -179,6 +179,14 @@ class GuidelinesForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 14}),
         help_text=_("Markdown. Raters open them with g."),
     )
+    must_confirm = forms.BooleanField(
+        label=_("Raters confirm this version"),
+        required=False,
+        help_text=_(
+            "Before the next card each rater reads what changed and confirms it; who did, and "
+            "when, is kept."
+        ),
+    )
     based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 

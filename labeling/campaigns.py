@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from labeling import consents
+from labeling import confirmations, consents
 from labeling.iterations import parse_plan
 from labeling.models import Campaign, GuidelineVersion, QuestionVersion, User
 from models_runtime import audit, states
@@ -31,6 +31,7 @@ class Ask:
     parts: dict[str, dict[str, Any]]
     trains_on: str = "chosen"
     guidelines: str = ""
+    must_confirm: bool = False  # whether raters confirm the guidelines before their first card
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ def create(
             created_by=actor,
         )
         campaign.guideline = GuidelineVersion.objects.create(
-            campaign=campaign, number=1, markdown=ask.guidelines, created_by=actor
+            campaign=campaign,
+            number=1,
+            markdown=ask.guidelines,
+            must_confirm=ask.must_confirm,
+            created_by=actor,
         )
-        campaign.save(update_fields=["question", "guideline"])
+        campaign.confirm_from = int(ask.must_confirm)
+        campaign.save(update_fields=["question", "guideline", "confirm_from"])
         audit.record(verb="campaign created", obj=campaign, actor=actor, to_state="draft")
     return campaign
 
@@ -117,23 +123,37 @@ def revise_question(
 
 
 def revise_guidelines(
-    *, campaign: Campaign, markdown: str, based_on: int, actor: User | None = None
+    *,
+    campaign: Campaign,
+    markdown: str,
+    based_on: int,
+    must_confirm: bool = False,
+    actor: User | None = None,
 ) -> GuidelineVersion:
     """Other guidelines, from the next label on; labels keep the version they were made under.
+    With ``must_confirm`` raters confirm them before the next card.
 
-    ``based_on`` and what says nothing new: as for the question. Raises CannotRevise.
+    ``based_on`` and what says nothing new: as for the question; whether the version in force is
+    to be confirmed can be said of it later. Raises CannotRevise.
     """
     markdown = markdown.replace("\r\n", "\n")
     with transaction.atomic():
-        current = _held(campaign).guideline
+        held = _held(campaign)
+        current = held.guideline
         if current is not None and current.markdown.replace("\r\n", "\n") == markdown:
+            _switch_confirming(campaign, current, must_confirm, actor)
             return current
         newest = current.number if current else 0
         _check_newest(newest, based_on)
         made = GuidelineVersion.objects.create(
-            campaign=campaign, number=newest + 1, markdown=markdown, created_by=actor
+            campaign=campaign,
+            number=newest + 1,
+            markdown=markdown,
+            must_confirm=must_confirm,
+            created_by=actor,
         )
         _put_in_force(campaign, "guideline", made, actor)
+        _keep_confirming(campaign)
     return made
 
 
@@ -171,6 +191,24 @@ def _put_in_force(
     setattr(campaign, name, made)
     campaign.save(update_fields=[name])
     audit.record(verb=f"{name} revised", obj=campaign, actor=actor, data={"number": made.number})
+
+
+def _switch_confirming(
+    campaign: Campaign, version: GuidelineVersion, wanted: bool, actor: User | None
+) -> None:
+    """Whether raters confirm the version in force."""
+    rows = GuidelineVersion.objects.filter(pk=version.pk, must_confirm=not wanted)
+    if not rows.update(must_confirm=wanted):
+        return
+    version.must_confirm = wanted
+    _keep_confirming(campaign)
+    said = {"number": version.number, "must_confirm": wanted}
+    audit.record(verb="guideline confirmation settled", obj=campaign, actor=actor, data=said)
+
+
+def _keep_confirming(campaign: Campaign) -> None:
+    campaign.confirm_from = confirmations.newest_to_confirm(campaign)
+    campaign.save(update_fields=["confirm_from"])
 
 
 def _free_slug(name: str) -> str:

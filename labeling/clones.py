@@ -18,7 +18,17 @@ from models_runtime.phrases import phrase
 
 AT_ONCE = 1_000  # prompts in one statement
 # Columns that a new campaign has its own of; pay and the others follow through their services.
-OWN = {"id", "slug", "name", "state", "question", "guideline", "created_at", "project"}
+OWN = {
+    "id",
+    "slug",
+    "name",
+    "state",
+    "question",
+    "guideline",
+    "confirm_from",
+    "created_at",
+    "project",
+}
 SETTLED = {"pay_per", "pay_amount", "pay_currency", "shows_time", "demo_world"}
 # What a clone begins without, in the words of its page.
 LEFT = (
@@ -46,6 +56,7 @@ def clone(*, campaign: Campaign, name: str, prompts: bool, actor: User | None = 
                 question.parts,
                 question.trains_on,
                 guideline.markdown if guideline else "",
+                guideline.must_confirm if guideline else False,
             ),
             setting=Setting(
                 campaign.first_policy, campaign.labels_per_comparison, dict(campaign.plan)

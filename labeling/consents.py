@@ -104,6 +104,14 @@ def changes(old: str, new: str) -> list[tuple[str, str]]:
     say the same."""
     if old == new:
         return []
-    kinds = {" ": "same", "-": "gone", "+": "new"}
-    lines = difflib.ndiff(old.splitlines(), new.splitlines())
-    return [(kinds[line[0]], line[2:]) for line in lines if line[0] in kinds]
+    before, after = old.splitlines(), new.splitlines()
+    found: list[tuple[str, str]] = []
+    # By whole lines: ndiff looks for likeness within them, in cubic time.
+    steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for verb, first, last, begin, end in steps:
+        if verb == "equal":
+            found += [("same", line) for line in before[first:last]]
+            continue
+        found += [("gone", line) for line in before[first:last]]
+        found += [("new", line) for line in after[begin:end]]
+    return found

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import admission, boundaries, iterations, leases, slots
+from labeling import admission, boundaries, confirmations, iterations, leases, slots
 from labeling.models import (
     TALK_WAITS,
     Assignment,
@@ -75,6 +75,8 @@ def begin(*, rater: User, campaign: Campaign, now: datetime | None = None) -> Co
         if campaign.state != "open" or form is None:
             raise NotNow(phrase("Nobody can be talked with here at the moment."))
         if refused := admission.refusal(rater, campaign, now):
+            raise NotNow(refused)
+        if refused := confirmations.refusal(rater, campaign):
             raise NotNow(refused)
         limits = boundaries.of(rater, campaign, now)
         if limits and (not limits.consented or limits.resumes_at):

@@ -21,6 +21,7 @@ from labeling import (
     admission,
     asides,
     boundaries,
+    confirmations,
     disputes,
     gold_results,
     leases,
@@ -98,7 +99,8 @@ def record_label(
     Repeating a key with the same parts gives back the stored
     label. An answer after the lease's end is kept and marked late; it counts when a slot is free.
 
-    Raises InvalidAnswer, NotOpen, IdempotencyConflict; then nothing was changed.
+    Raises InvalidAnswer (NotConfirmed among them), NotOpen, IdempotencyConflict; then nothing was
+    changed.
     """
     sent = _sent(assignment, parts, idempotency_key, guideline, active_ms, layout, now)
 
@@ -379,7 +381,7 @@ def _once(assignment: Assignment, sent: dict[str, Any], act: Callable[[], T]) ->
     try:
         with transaction.atomic():
             return act()
-    except (IntegrityError, NotOpen):
+    except (IntegrityError, NotOpen, confirmations.NotConfirmed):
         if not _stored_rows(assignment, sent).exists():
             raise
         _stored(assignment, sent)
@@ -407,6 +409,8 @@ def _record(
     """The label, and what its rater's answers in the campaign come to now. What is left to do
     is slots.tally."""
     work, sent = _timed(assignment, sent)
+    campaign = assignment.comparison.campaign
+    confirmations.check(assignment.rater, campaign, work, sent["guideline_version_id"])
     fresh, said = _submit(assignment, sent["created_at"])
     asked = _question(fresh, question)
     cleaned = questions.clean_parts(asked.parts, parts, fresh.order, written.texts_of(fresh))
@@ -491,6 +495,8 @@ def _check_may_return(card: Assignment, now: datetime) -> None:
     """Whoever wants to read no more of something does not get it back by a key."""
     if why := admission.bar(card.rater, card.comparison.campaign):
         raise NotOpen(admission.SAID[why])
+    if why := confirmations.refusal(card.rater, card.comparison.campaign):
+        raise NotOpen(why)
     if card.is_aside and asides.is_settled(card):
         raise NotOpen(phrase("You have been told what was expected there: your answer stays."))
     limits = boundaries.of(card.rater, card.comparison.campaign, now)

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils import timezone
 
-from labeling import admission, asides, boundaries, seats, slots
+from labeling import admission, asides, boundaries, confirmations, seats, slots
 from labeling.boundaries import Limits
 from labeling.models import (
     Assignment,
@@ -103,8 +103,8 @@ def hand_within(
     something is left. ``after`` is the comparison that they just answered."""
     now = now or timezone.now()
     limits = boundaries.of(rater, campaign, now)
-    if _is_barred(rater, campaign, limits):
-        return Hand(None, work)
+    if _is_barred(rater, campaign, work, limits):
+        return Hand(None, work, waits=confirmations.is_pending(rater, campaign, work))
     held = _held(rater, campaign, have, limits)
     ends = until(campaign, now)
     live = [card for card in held if card.state == "leased"]
@@ -166,6 +166,8 @@ def renew(assignment: Assignment, *, now: datetime | None = None) -> bool:
     if limits and not limits.may_see(assignment.comparison.prompt):
         return False
     if admission.bar(assignment.rater, assignment.campaign):
+        return False
+    if confirmations.is_pending_now(assignment.rater, assignment.campaign):
         return False
     ends = ends_of(assignment.comparison, now)
     if _prolong(assignment, ends):
@@ -246,11 +248,11 @@ def _is_talk(campaign: Campaign) -> bool:
     return campaign.question is not None and live.of(campaign.question.parts) is not None
 
 
-def _is_barred(rater: User, campaign: Campaign, limits: Limits | None) -> bool:
+def _is_barred(rater: User, campaign: Campaign, work: Work, limits: Limits | None) -> bool:
     """Whether no card of the campaign may be shown to this rater at all."""
     if (limits and not limits.consented) or _is_talk(campaign):
         return True
-    return bool(admission.bar(rater, campaign))
+    return confirmations.is_pending(rater, campaign, work) or bool(admission.bar(rater, campaign))
 
 
 def _held(

@@ -38,12 +38,14 @@ class Work:
     # How far they are in the campaign's training and test, and at which try (see asides).
     stage: str = ""
     attempt: int = 0
+    # The number of the newest guidelines that they confirmed (see confirmations).
+    confirmed: int = 0
 
 
 NOTHING = Work()
 _COLUMNS = (
     "answered, active_ms, answered_before, active_ms_before, micros_before, answers_unread, "
-    "stage, attempt"
+    "stage, attempt, confirmed"
 )
 # One statement for the lock, the counts and the first time: Django has no such upsert.
 _HOLD = f"""
@@ -115,6 +117,7 @@ def work_of(seat: Seat) -> Work:
         seat.answers_unread,
         seat.stage,
         seat.attempt,
+        seat.confirmed,
     )
 
 
@@ -122,6 +125,12 @@ def enter(rater_id: int, campaign_id: int, stage: str) -> None:
     """Say how far a rater is in a campaign's training and test. Inside a transaction that holds
     the seat."""
     Seat.objects.filter(rater=rater_id, campaign=campaign_id).update(stage=stage)
+
+
+def confirm(rater_id: int, campaign_id: int, number: int) -> None:
+    """Keep which guidelines a rater confirmed last. Inside a transaction that holds the seat."""
+    rows = Seat.objects.filter(rater=rater_id, campaign=campaign_id, confirmed__lt=number)
+    rows.update(confirmed=number)
 
 
 def learn(campaign: Campaign, accuracies: Mapping[int, float | None]) -> None:

@@ -20,6 +20,7 @@ from labeling import (
     admission,
     boundaries,
     comparisons,
+    confirmations,
     iterations,
     labels,
     leases,
@@ -84,6 +85,8 @@ def say(
         if not may_say or held.campaign.state != "open":
             raise NotNow(phrase("Nothing can be said here right now."))
         if refused := admission.refusal(held.rater, held.campaign, now):
+            raise NotNow(refused)
+        if refused := confirmations.refusal(held.rater, held.campaign):
             raise NotNow(refused)
         limits = boundaries.of(held.rater, held.campaign, now)
         if limits and (not limits.consented or limits.resumes_at):

@@ -28,6 +28,7 @@ from labeling import (
     asides,
     boundaries,
     card_questions,
+    confirmations,
     conversations,
     flags,
     invitations,
@@ -50,6 +51,7 @@ from labeling.models import (
 )
 from labeling.questions import InvalidAnswer
 
+CONFIRM = "confirm-guidelines"
 OFFERED = ("collecting", "talk")  # of what a campaign may wait for: its raters
 LEAST_STEP, STEPS = 10, 20  # labels, and steps to its target, in which a count goes on
 
@@ -134,6 +136,9 @@ def submit(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
             labels.record_label(**answer)
             return redirect("card", slug=campaign.slug)
         hand = labels.record_and_claim(**answer, have=_have(request.POST))
+    except confirmations.NotConfirmed as error:
+        kept = cards.unsaved(assignment, answer["question"], posted)
+        return _go_on(request, campaign, language.said_by(error), status=400, kept=kept)
     except InvalidAnswer as error:
         return _go_on(request, campaign, language.said_by(error), status=400)
     except labels.IdempotencyConflict as error:
@@ -298,11 +303,14 @@ def _may_see(rater: User, campaign: Campaign) -> bool:
 
 
 def asks_first(rater: User, campaign: Campaign) -> str:
-    """The page that asks for the project's consent, or for the campaign's; "" for neither."""
+    """The page that asks for the project's consent, for the campaign's, or to confirm what its
+    guidelines say; "" for none."""
     if admission.bar(rater, campaign):
         return "consent"
     limits = boundaries.of(rater, campaign, timezone.now())
-    return "" if limits is None or limits.consented else "care"
+    if limits is not None and not limits.consented:
+        return "care"
+    return CONFIRM if confirmations.is_pending_now(rater, campaign) else ""
 
 
 def _have(sent: QueryDict) -> set[uuid.UUID]:
@@ -430,6 +438,8 @@ def _nothing(rater: User, campaign: Campaign) -> dict[str, Any]:
         waits = {"groups": "others", "consent": "agree"}[why]
     elif limits and not limits.consented:
         waits = "consent"
+    elif confirmations.is_pending(rater, campaign, work):
+        waits = "confirm"
     elif limits and limits.resumes_at:
         waits = "limit"
     elif room.limit:

@@ -22,8 +22,8 @@ from annotate import access, cards, language, talks
 from annotate.access import SignedInRequest
 from annotate.forms import AnswerForm, FlagForm, LeaveForm, SayForm
 from annotate.views import wants_fragment
-from annotate.views.rate import asks_first, flags_of, why_nothing
-from labeling import conversations, flags, pay, seats, turns, wording
+from annotate.views.rate import CONFIRM, asks_first, flags_of, why_nothing
+from labeling import confirmations, conversations, flags, pay, seats, turns, wording
 from labeling.conversations import NotNow
 from labeling.labels import IdempotencyConflict, NotOpen
 from labeling.models import Conversation
@@ -59,14 +59,16 @@ def start(request: SignedInRequest, slug: str) -> HttpResponse:
 
 def _of_a_talk(view: Callable[[SignedInRequest, Conversation], HttpResponse]) -> Act:
     """The rater's own talk, which waits for them from now on; while they do not consent to what
-    it shows, the page that asks."""
+    it shows, or have guidelines to confirm, the page that asks."""
 
     @functools.wraps(view)
     def act(request: SignedInRequest, public_id: uuid.UUID) -> HttpResponse:
         held = access.conversation_for_rater(request.user, public_id)
         conversations.keep(held)
         asks = asks_first(request.user, held.campaign)
-        if not asks:
+        # New guidelines take nobody's words away: who writes is told so by what refuses to go on.
+        writes = request.method == "POST" or wants_fragment(request)
+        if not asks or (asks == CONFIRM and writes):
             return view(request, held)
         page = reverse(asks, args=[held.campaign.slug])
         if not wants_fragment(request):
@@ -234,6 +236,7 @@ def _show(
         "page": page,
         "note": note,
         "kept": _unsent(page, refused),
+        "confirms": confirmations.is_pending_now(held.rater, held.campaign),
         "earned": _earned(held),
         "leave_reasons": Conversation.LEAVE_REASONS,
         **_flags(held),

@@ -27,6 +27,7 @@ class Version:
     row: QuestionVersion | GuidelineVersion
     labels: int  # answers given to it, those withdrawn since included
     html: str = ""
+    confirmed: int = 0  # raters who confirmed it
 
 
 @never_cache
@@ -63,22 +64,36 @@ def _revise(
         return redirect("wording", slug=slug)
     form = asked(request.POST)
     if form.is_valid():
-        before = campaign.question, campaign.guideline
+        before = _in_force(campaign)
         try:
             made = revise(campaign=campaign, actor=request.user, **form.cleaned_data)
         except CannotRevise as error:
             form.add_error(None, language.said_by(error))
         else:
-            return _done(request, campaign, made not in before, made.number)
+            return _done(request, campaign, before, made)
     return _page(request, campaign, form)
 
 
+def _in_force(campaign: Campaign) -> dict[Any, bool]:
+    """The versions of now, each with whether raters confirm it."""
+    return {
+        row: getattr(row, "must_confirm", False) for row in (campaign.question, campaign.guideline)
+    }
+
+
 def _done(
-    request: SignedInRequest, campaign: Campaign, changed: bool, number: int
+    request: SignedInRequest,
+    campaign: Campaign,
+    before: dict[Any, bool],
+    made: QuestionVersion | GuidelineVersion,
 ) -> HttpResponse:
-    if changed:
-        said = _("Version %(n)d is in force from the next card on.") % {"n": number}
+    asks = getattr(made, "must_confirm", False)
+    if made not in before:
+        said = _("Version %(n)d is in force from the next card on.") % {"n": made.number}
         messages.success(request, said)
+    elif asks != before[made]:
+        said = _("Raters confirm it before their next card.")
+        messages.success(request, said if asks else _("Raters need not confirm it any more."))
     else:
         messages.info(request, _("It says the same as before: no version was made."))
     return redirect("wording", slug=campaign.slug)
@@ -100,7 +115,8 @@ def _page(
         "may_revise": campaign.state != "closed"
         and access.can(request.user, campaign.project_id, "lead"),
         "question_form": question or QuestionForm(initial=_fields(asked, "text", "trains_on")),
-        "guidelines_form": guidelines or GuidelinesForm(initial=_fields(told, "markdown")),
+        "guidelines_form": guidelines
+        or GuidelinesForm(initial=_fields(told, "markdown", "must_confirm")),
         "questions": _versions(campaign.questions.all(), "question_version"),
         "guidelines": _versions(campaign.guidelines.all(), "guideline_version"),
     }
@@ -116,11 +132,15 @@ def _versions(rows: QuerySet[Any], name: str) -> list[Version]:
     newest_first = rows.select_related("created_by").order_by("-number")
     answers = Label.objects.filter(**{f"{name}__in": rows}, kind="answer").order_by()
     counts = dict(answers.values_list(name).annotate(Count("pk")))
+    confirmed = {}
+    if name == "guideline_version":
+        confirmed = dict(rows.order_by().values_list("pk").annotate(Count("confirmed")))
     return [
         Version(
             row,
             counts.get(row.pk, 0),
             cards.guidelines_html(row) if isinstance(row, GuidelineVersion) else "",
+            confirmed.get(row.pk, 0),
         )
         for row in newest_first
     ]

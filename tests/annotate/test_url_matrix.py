@@ -77,6 +77,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "preview-text": (POST, THIS_RATER),
     "care": (SAFE + POST, THIS_RATER),
     "consent": (SAFE + POST, THIS_RATER),
+    "confirm-guidelines": (SAFE + POST, THIS_RATER),
     "coming-in": (SAFE + POST, ANYONE),
     "join": (SAFE, ANYONE),
     "ask-password": (SAFE + POST, ANYONE),
@@ -301,7 +302,7 @@ def ways_in(cast: Cast) -> dict[str, dict[str, Any]]:
         **dict.fromkeys(("invitations", "project-consent", "groups"), team),
         **dict.fromkeys(("group", "rename-group", "remove-group"), one),
         "change-members": {**one, "verb": "put"},
-        **dict.fromkeys(("consent", "campaign-queue"), {"slug": "helpful"}),
+        **dict.fromkeys(("consent", "confirm-guidelines", "campaign-queue"), {"slug": "helpful"}),
     }
 
 
