@@ -16,6 +16,7 @@ WHY = {
     "tied": gettext_lazy("neither answer was preferred"),
     "identical texts": gettext_lazy("both answers are the same text"),
     "too long": gettext_lazy("prompt and answer together are longer than the run takes"),
+    "prompt too long": gettext_lazy("the prompt is longer than the model's context takes"),
     "cut off": gettext_lazy("the answer ended at its length limit"),
     "empty": gettext_lazy("the answer is empty"),
     "weaker than asked": gettext_lazy("the preference is weaker than the filter asks for"),

@@ -58,8 +58,10 @@ class Shard:
 class Models:
     """The checkpoint in memory: one at a time, loaded when it is first needed."""
 
-    def __init__(self, job: JobDir) -> None:
+    def __init__(self, job: JobDir, longest: dict[str, int]) -> None:
+        """``longest``: by checkpoint, the most tokens that an answer of it may have."""
         self.job = job
+        self.longest = longest
         self.provenance: dict[str, dict[str, str]] = {}
         self._name = ""
         self._held: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
@@ -68,6 +70,7 @@ class Models:
         if self._held is None or self._name != name:
             self._held = None  # let go of the last one before the next takes its memory
             folder = self.job.input_path(name)
+            _refuse_no_room(folder, self.longest.get(name, 0))
             tokenizer = loading.load_tokenizer(folder)
             self.provenance[name] = loading.fingerprints(folder, tokenizer)
             self._held = loading.load_policy(folder), tokenizer
@@ -81,7 +84,7 @@ def main(job: JobDir) -> None:
     started = time.monotonic()
     config = _config(job)
     shards = plan(config, list(read_jsonl(job.input_path("prompts"), PromptRecord)))
-    models = Models(job)
+    models = Models(job, longest_of(config))
     rows = [row for done in _all_shards(job, config, shards, models) for row in done]
     rows.sort(key=lambda row: (row.prompt_id, row.sampler, row.index))
     vectors = _embeddings(job, config, models, rows)
@@ -127,6 +130,28 @@ def _config(job: JobDir) -> SampleConfig:
     if config.batch_size < 0 or config.shard_size < 1:
         raise BadInput("batch_size must be 0 or more, and shard_size 1 or more.")
     return config
+
+
+def longest_of(config: SampleConfig) -> dict[str, int]:
+    """By checkpoint, the most tokens that an answer of it may have."""
+    found: dict[str, int] = {}
+    for one in config.samplers:
+        found[one.checkpoint] = max(found.get(one.checkpoint, 0), one.max_new_tokens)
+    return found
+
+
+def _refuse_no_room(folder: Path, longest: int) -> None:
+    """A prompt that does not fit loses its oldest tokens; all of them it cannot lose."""
+    context = loading.context_length_in(folder)
+    if context and longest >= context:
+        raise BadInput(
+            phrase(
+                "An answer of %(answer)s tokens leaves a prompt no room in the model's context of "
+                "%(context)s: lower max_new_tokens.",
+                answer=longest,
+                context=context,
+            )
+        )
 
 
 def _length(prompt: PromptRecord) -> int:

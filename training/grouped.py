@@ -8,10 +8,10 @@ from typing import Any
 from models_runtime.records import Demonstration
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
+from training.long_prompts import prompts_of
 from training.reward_sources import RewardSource, rewardable, source_of
 from training.rollouts import Prompts, context_of
 from training.run_guards import Watched
-from training.sampling import read_prompts
 from training.scoring import refuse_another_tokenizer
 from training.task import Task
 
@@ -33,7 +33,7 @@ def learn_grouped(
     reference = task.job.input_path("reference")
     refuse_another_tokenizer(policy, reference)
     encoder = Encoder.of(policy, task.config)
-    records = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
+    records = rewardable(source, prompts_of(task), task.dropped)
     task.require(records)
     model = task.policy_to_train()
     longest = task.config.max_new_tokens

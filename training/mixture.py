@@ -5,6 +5,7 @@ a comparison as many times as it has pairs, and beside those:
 
     held out elsewhere   a part of the mixture trains on what the run's own snapshot holds out
     duplicate            the same prompt and answers were read before, where these are dropped
+    prompt too long      the model's context has no room for an answer (training.long_prompts)
     beyond its share     the mixture's weights leave no room for it
 
 Rows are drawn by the run's seed, none twice and each part's in their own order, so that every
@@ -26,12 +27,21 @@ from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import Demonstration, Preference, PreferenceRecord, Rated
 from training.configs import ALONE, Part, Selection
-from training.data import RATINGS, read_preferences, read_ratings, training_records
+from training.data import (
+    DEMONSTRATIONS,
+    PREFERENCES,
+    RATINGS,
+    read_preferences,
+    read_ratings,
+    training_records,
+)
+from training.long_prompts import LONG, Room
 from training.task import Task
 
 ELSEWHERE, DUPLICATE, BEYOND = "held out elsewhere", "duplicate", "beyond its share"
 
 Row = PreferenceRecord | Demonstration | Rated
+FILES = {PreferenceRecord: PREFERENCES, Demonstration: DEMONSTRATIONS, Rated: RATINGS}
 T = TypeVar("T", bound=Row)
 
 
@@ -102,6 +112,7 @@ class _Reading:
     task: Task
 
     def __post_init__(self) -> None:
+        self.room = Room(self.task)
         self.repeated = 0
         self.seen: set[tuple[str, ...]] = set()
         self.heldout: set[str] = set()
@@ -113,10 +124,14 @@ class _Reading:
         if not part.own:
             # Its folds and iterations are another campaign's: nothing here is judged by them.
             rows = [replace(row, fold="policy", iteration=0) for row in rows]
-        kept = [row for row in rows if self.task.selection.keeps(row)]
-        kept = list(self._not_heldout(kept, lost))
-        filtered = [left for row in kept if (left := self._filtered(row, lost)) is not None]
+        selected = [row for row in rows if self.task.selection.keeps(row)]
+        ours = list(self._not_heldout(selected, lost))
+        filtered = [left for row in ours if (left := self._filtered(row, lost)) is not None]
         found = [left for row in filtered if (left := self._once(row, lost)) is not None]
+        if found:
+            found, too_long = self.room.kept(found, rows, FILES[type(found[0])])
+            for row in too_long:
+                lost[LONG] += _pairs(row)
         if part is self.task.mixture[0] and self.task.selection.split == "train":
             self.heldout = {key for row in rows if row.split == "heldout" for key in _about(row)}
         self.task.dropped.update(lost)

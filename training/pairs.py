@@ -17,7 +17,8 @@ from torch import Tensor
 from models_runtime.chat import Encoded
 from models_runtime.loading import load_policy
 from models_runtime.records import MARGINS, Preference, PreferenceRecord, Strength
-from training.data import Encoder, heldout_records, read_preferences
+from training.data import PREFERENCES, Encoder, heldout_records, read_preferences
+from training.long_prompts import Room
 from training.loop import Loop, Objective, Sums
 from training.mixture import preferences_of
 from training.scoring import completion_logps, in_batches, refuse_another_tokenizer
@@ -177,7 +178,8 @@ def heldout_pairs(task: Task) -> list[TextPair]:
     encoder = Encoder.of(task.job.input_path("policy"), task.config)
     records = read_preferences(task.job.input_path("snapshot"))
     uncounted = replace(task, dropped=Counter())
-    return text_pairs(uncounted, heldout_records(records, task.selection), encoder)
+    heldout, _ = Room(task).kept(heldout_records(records, task.selection), records, PREFERENCES)
+    return text_pairs(uncounted, heldout, encoder)
 
 
 def text_pairs(

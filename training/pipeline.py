@@ -259,7 +259,7 @@ def _collect(iteration: Iteration) -> None:
                 iteration=iteration,
                 role=role,
                 method="reward",
-                options={"margin": plan.margin, **plan.reward},
+                options={"margin": plan.margin, **_as_sampled(plan), **plan.reward},
             )
 
 
@@ -318,7 +318,14 @@ def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
         if all(run.job.state in runs.FINISHED for run in reward):
             raise ValueError(_why(reward) or phrase("The reward model was not trained."))
         return
-    runs.start_run(iteration=iteration, role="policy", method=plan.method, options=plan.options)
+    options = {**_as_sampled(plan), **plan.options}
+    runs.start_run(iteration=iteration, role="policy", method=plan.method, options=options)
+
+
+def _as_sampled(plan: Plan) -> dict[str, Any]:
+    """The option long_prompts of the loop's own runs where the plan does not say it: its answers
+    were sampled from prompts that the sampler cut and counted, and learned from as they were."""
+    return {"long_prompts": str(plan.options.get("long_prompts", "cut"))}
 
 
 def _evaluate(iteration: Iteration) -> None:

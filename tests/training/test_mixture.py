@@ -39,7 +39,9 @@ def task(
     own: bool = True,
     select: Selection | None = None,
 ) -> Task:
-    inputs = {}
+    inputs = {"policy": root / "policy"}
+    if not (root / "policy").exists():
+        tiny.make_policy(root / "policy")
     parts = []
     for place, found in enumerate(sets):
         name = "snapshot" if place == 0 else f"snapshot-{place + 1}"

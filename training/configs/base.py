@@ -24,6 +24,10 @@ ADAPTERS = ("none", "lora", "adalora")
 ALL_LINEAR = "all-linear"
 SGD_MOMENTUM = 0.9
 HELDOUT = "eval_"  # begins the names of metrics of held-out rows
+LONG_PROMPTS = phrase(
+    "Prompts that leave max_new_tokens no room in the model's context: refuse the run, drop and "
+    "count them, or cut and count them, which loses their oldest tokens, as sampling does."
+)
 WARMUP = phrase(
     "Share of all steps, 0 to 1, over which the learning rate rises; no number of steps."
 )
@@ -81,11 +85,11 @@ class Optimisation:
     )
     max_new_tokens: int = option(
         64,
-        "Longest answer as sampled, in tokens: a prompt that leaves it no room in the model's "
-        "context loses its oldest tokens, in training as in sampling.",
+        "Longest answer as sampled, in tokens.",
         low=1,
         high=65536,
     )
+    long_prompts: str = option("refuse", LONG_PROMPTS, choices=("refuse", "drop", "cut"))
     save_every: int = option(
         25, "Optimiser steps between resumable checkpoints.", low=1, high=1000000
     )

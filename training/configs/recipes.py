@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from models_runtime.phrases import phrase
-from training.configs.base import WARMUP, BadOption, build, option, refuse_known_adapter
+from training.configs.base import (
+    LONG_PROMPTS,
+    WARMUP,
+    BadOption,
+    build,
+    option,
+    refuse_known_adapter,
+)
 from training.configs.preferences import DPOConfig
 from training.configs.registry import parse
 from training.configs.rewarded import Rewarded
@@ -29,6 +36,7 @@ class MadePairs(DPOConfig):
     k: int = option(1, phrase("Samples for each prompt."), low=1, high=1024)
     temperature: float = option(1.0, "Sampling temperature.", low=0.01, high=5.0)
     top_p: float = option(1.0, "Nucleus sampling.", low=0.01, high=1.0)
+    long_prompts: str = option("cut", LONG_PROMPTS, choices=("refuse", "drop", "cut"))
 
 
 @dataclass(frozen=True, kw_only=True)

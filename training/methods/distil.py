@@ -19,9 +19,10 @@ from models_runtime.records import Message, PromptRecord, Sampler
 from training.configs.distilled import DistilConfig, by_tag
 from training.data import Encoder
 from training.imitation import FineTuning, files_of, made_once
+from training.long_prompts import prompts_of
 from training.loop import Loop
 from training.reward_models import RewardModel
-from training.sampling import Sample, read_prompts, sample
+from training.sampling import Sample, sample
 from training.task import Task
 
 KEPT = "distilled.jsonl"  # beside the policy: what it was tuned on, and how far each reward rose
@@ -98,7 +99,7 @@ class Distillation:
 
     def _prompts(self) -> list[PromptRecord]:
         """All prompts, or as many as the option asks for, drawn by the job's seed."""
-        prompts = read_prompts(self.task.job.input_path("prompts"))
+        prompts = prompts_of(self.task)
         wanted = self.config.prompts
         if not wanted or wanted >= len(prompts):
             return prompts

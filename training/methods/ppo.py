@@ -31,6 +31,7 @@ from training.advantages import KLController, gae, kl_estimates, token_rewards, 
 from training.configs.online import PPOConfig
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
+from training.long_prompts import prompts_of
 from training.loop import Sums
 from training.policy_losses import clipped_policy, clipped_value, kl_in_loss
 from training.reward_sources import (
@@ -51,7 +52,6 @@ from training.rollouts import (
 )
 from training.rounds import Rounds, column
 from training.run_guards import RunGuards, Watched, said_of, text_figures
-from training.sampling import read_prompts
 from training.scoring import completion_logps, refuse_another_tokenizer
 from training.task import Task
 from training.value import ActorCritic
@@ -72,7 +72,7 @@ def learn(task: Task, source: RewardSource, imitated: Sequence[Demonstration]) -
     policy = task.job.input_path("policy")
     refuse_another_tokenizer(policy, task.job.input_path("reference"))
     encoder = Encoder.of(policy, task.config)
-    prompts = rewardable(source, read_prompts(task.job.input_path("prompts")), task.dropped)
+    prompts = rewardable(source, prompts_of(task), task.dropped)
     task.require(prompts)
     texts = pretraining_rows(task, imitated, encoder)
     model = ActorCritic(task.policy_to_train(), _trunk(task, policy)).eval()

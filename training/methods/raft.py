@@ -20,6 +20,7 @@ from training.configs import RAFTConfig
 from training.data import Encoder
 from training.demonstrations import demonstrations_of
 from training.imitation import FineTuning, files_of, made_once
+from training.long_prompts import prompts_of
 from training.loop import Loop
 from training.reward_models import RewardModel
 from training.reward_sources import (
@@ -29,7 +30,7 @@ from training.reward_sources import (
     rewardable,
     source_of,
 )
-from training.sampling import Sample, read_prompts, sample
+from training.sampling import Sample, sample
 from training.task import Task
 
 BEST = "best.jsonl"
@@ -95,7 +96,7 @@ def _choose(
 
 def _prompts(task: Task) -> list[PromptRecord]:
     """All prompts, or as many as the option asks for, drawn by the job's seed."""
-    prompts = read_prompts(task.job.input_path("prompts"))
+    prompts = prompts_of(task)
     wanted = task.config.prompts
     if not wanted or wanted >= len(prompts):
         return prompts

@@ -21,7 +21,8 @@ from models_runtime.loading import load_reward_model
 from models_runtime.phrases import phrase
 from models_runtime.records import Rated, jsonl_line
 from training.configs import RegressionConfig
-from training.data import Encoder, Group, Pair, read_ratings
+from training.data import RATINGS, Encoder, Group, Pair, read_ratings
+from training.long_prompts import Room
 from training.loop import Loop, Sums
 from training.losses import squared_error
 from training.mixture import drawn_from
@@ -48,6 +49,8 @@ def train(task: Task) -> None:
     ratings = read_ratings(task.job.input_path("snapshot"))
     _require_aspect(ratings, config.aspect)
     kept = drawn_from(task, read_ratings)
+    held = [row for row in ratings if _is_heldout(row, task)]
+    held, _ = Room(task).kept(held, ratings, RATINGS)
     examples = rated_examples(kept, config.aspect, encoder, task.dropped)
     task.require(examples)
     mean, sd = _spread_of(examples)
@@ -56,7 +59,6 @@ def train(task: Task) -> None:
     model = task.adapters.put_on(load_reward_model(policy, for_training=True))
     standardised = [Example(one.row, (one.points - mean) / sd) for one in examples]
     last = Loop(task, model, standardised, RegressionObjective()).run()
-    held = [row for row in ratings if _is_heldout(row, task)]
     rows = judge(model, by_points(held, config.aspect, encoder))
     unseen = rated_examples(held, config.aspect, encoder, Counter())
     normalisation = references.normalisation(model)

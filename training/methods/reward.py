@@ -29,6 +29,7 @@ from training import scoring, shared_prefix
 from training.choices import Choices, with_a_best
 from training.configs import RewardConfig
 from training.data import (
+    PREFERENCES,
     Encoder,
     Group,
     Pair,
@@ -37,6 +38,7 @@ from training.data import (
     read_preferences,
     without_ties,
 )
+from training.long_prompts import Room
 from training.loop import Loop, Sums
 from training.losses import bradley_terry, centring, first_among, k_wise
 from training.mixture import preferences_of
@@ -64,7 +66,9 @@ def train(task: Task) -> None:
     shared, why = reads_once(model, groups, config.shared_prefix)
     objective = RewardObjective(config, task.seed, shared=shared)
     records = read_preferences(task.job.input_path("snapshot"))  # whatever is mixed with them
-    heldout = group_by_prompt(heldout_records(records, task.selection), encoder, Counter())
+    unseen = heldout_records(records, task.selection)
+    unseen, _ = Room(task).kept(unseen, records, PREFERENCES)
+    heldout = group_by_prompt(unseen, encoder, Counter())
     measured = with_something_to_learn(heldout, config, Counter())
     last = Loop(task, model, groups, objective, heldout=measured).run()
     rows = judge(model, heldout)
