@@ -119,11 +119,18 @@ def check_policy(folder: Path) -> dict[str, Any]:
     """
     shapes = _read_shapes(folder)
     config = _read_config(folder)
-    tokenizer = _check_tokenizer(folder)
-    _check_template(tokenizer)
+    tokenizer = check_tokenizer(folder)
     if len(tokenizer) > config.get_text_config().vocab_size:
         raise BadInput("The tokenizer has more tokens than the model has embeddings.")
     return _facts(folder, config, shapes, tokenizer)
+
+
+def check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a policy's folder. Raises BadInput where it cannot say that an answer ends,
+    or its chat template does not."""
+    tokenizer = _whole_tokenizer(folder)
+    _check_template(tokenizer)
+    return tokenizer
 
 
 def context_length(config: transformers.PreTrainedConfig) -> int:
@@ -231,25 +238,29 @@ def _known_config(folder: Path) -> transformers.PreTrainedConfig:
         raise BadInput(f"The model type {name} is not known to this version.") from error
 
 
-def _check_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def _whole_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise BadInput("The model folder has no tokenizer.")
+        raise BadInput(phrase("The model folder has no tokenizer."))
     tokenizer = load_tokenizer(folder)
     if tokenizer.eos_token_id is None:
-        raise BadInput("The tokenizer has no end token (EOS).")
+        raise BadInput(phrase("The tokenizer has no end token (EOS)."))
     if tokenizer.pad_token_id is None:
-        raise BadInput("The tokenizer has no padding token: set one that is not its end token.")
+        raise BadInput(
+            phrase("The tokenizer has no padding token: set one that is not its end token.")
+        )
     if tokenizer.pad_token_id == tokenizer.eos_token_id:
         raise BadInput(
-            "The tokenizer pads with its end token (EOS), which blinds a reward model to "
-            "endings: set another padding token."
+            phrase(
+                "The tokenizer pads with its end token (EOS), which blinds a reward model to "
+                "endings: set another padding token."
+            )
         )
     return tokenizer
 
 
 def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
     if not tokenizer.chat_template:
-        raise BadInput("The tokenizer has no chat template.")
+        raise BadInput(phrase("The tokenizer has no chat template."))
     messages = [{"role": "user", "content": "hello"}]
     answered = [*messages, {"role": "assistant", "content": _PROBE}]
     try:
@@ -258,13 +269,17 @@ def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
         )
         whole = str(tokenizer.apply_chat_template(answered, tokenize=False))
     except Exception as error:
-        raise BadInput(f"The chat template fails ({_first_line(error)}).") from error
+        said = phrase("The chat template fails (%(why)s).", why=_first_line(error))
+        raise BadInput(said) from error
     if "hello" not in prompt or _PROBE not in whole:
-        raise BadInput("The chat template leaves out what the messages say.")
+        raise BadInput(phrase("The chat template leaves out what the messages say."))
     if tokenizer.eos_token not in whole.split(_PROBE, 1)[1]:
         raise BadInput(
-            f"The chat template writes no end token ({tokenizer.eos_token}) after the "
-            "assistant's turn, so a trained policy would never stop."
+            phrase(
+                "The chat template writes no end token (%(token)s) after the assistant's turn, so "
+                "a trained policy would never stop.",
+                token=str(tokenizer.eos_token),
+            )
         )
 
 

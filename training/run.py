@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from models_runtime.jobdir import BadInput, JobDir, run_entry
-from models_runtime.loading import use_one_thread_when_asked
+from models_runtime.loading import check_tokenizer, use_one_thread_when_asked
 from models_runtime.phrases import of
 from training.configs import METHODS, BadOption, Selection, parse, parse_mixture
 from training.event_files import write_beside
@@ -46,7 +46,8 @@ def main(job: JobDir) -> None:
 
 
 def train(job: JobDir, spec: dict[str, Any]) -> None:
-    """Check the options, save the resolved config, then hand over to the method."""
+    """Check the options and that the policy can end an answer, save the resolved config, then
+    hand over to the method."""
     config = spec.get("config", {})
     method = str(config.get("method"))
     options = parse(method, config.get("options", {}))
@@ -54,6 +55,9 @@ def train(job: JobDir, spec: dict[str, Any]) -> None:
     mixture = parse_mixture(config.get("mixture", []))
     task = Task(job, method, options, selection, int(spec.get("seed", 0)), mixture=mixture)
     task.write_config()
+    check_tokenizer(
+        job.input_path("policy")
+    )  # a folder may be older than the check on registering
     if options.tensorboard and not job.rank:
         write_beside(job)
     trained_by = import_module(METHODS[method][0])

@@ -187,15 +187,30 @@ def test_an_adapter_in_place_of_the_policy(
     assert "adapter" in refused(tmp_path, method, {**given, "policy": adapter})
 
 
+def without_an_end(folder: Path) -> Path:
+    """A policy whose chat template writes no end after an answer."""
+    policy = tiny.make_policy(folder)
+    tokenizer = load_tokenizer(policy)
+    tokenizer.chat_template = str(tokenizer.chat_template).replace("<eos>", "")
+    tokenizer.save_pretrained(policy)
+    return policy
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_template_without_an_end_in_a_folder_that_was_registered_before(
+    given: dict[str, Path], tmp_path: Path, method: str
+) -> None:
+    sentence = refused(tmp_path, method, {**given, "policy": without_an_end(tmp_path / "policy")})
+    assert sentence.startswith("The chat template writes no end token (<eos>) after the assistant")
+
+
 def test_a_template_without_an_end_is_refused_when_a_policy_is_registered_and_rows_have_theirs(
     tmp_path: Path,
 ) -> None:
     """(tests/models_runtime/test_loading_refuses.py has the other things that are refused there.)
     What trains encodes an answer apart from the template, and ends it by itself."""
-    policy = tiny.make_policy(tmp_path / "policy")
+    policy = without_an_end(tmp_path / "policy")
     tokenizer = load_tokenizer(policy)
-    tokenizer.chat_template = str(tokenizer.chat_template).replace("<eos>", "")
-    tokenizer.save_pretrained(policy)
     with pytest.raises(BadInput, match=r"writes no end token \(<eos>\)"):
         check_policy(policy)
     row = Encoder.of(policy, parse("sft", {})).encode(tiny.asked("say me"), "good")
