@@ -16,6 +16,7 @@ make it no narrower.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -246,13 +247,18 @@ def _options(given: list[str]) -> dict[str, dict[str, Any]]:
     for text in given:
         where, _, value = text.partition("=")
         method, _, name = where.partition(".")
-        try:
-            found.setdefault(method, {})[name] = json.loads(value)
-        except ValueError:
-            found.setdefault(method, {})[name] = value
+        found.setdefault(method, {})[name] = _typed(value)
     for method, options in found.items():
         parse(method, {**suggested(method, PARAMETERS), **options})
     return found
+
+
+def _typed(text: str) -> Any:
+    """A value of JSON, a number as people write it (.05), or a word."""
+    for kind in (json.loads, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def main() -> None:
