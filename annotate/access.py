@@ -39,13 +39,14 @@ from labeling.models import (
     Seat,
     SendBack,
     Snapshot,
+    Token,
     User,
     Webhook,
     WebhookMessage,
 )
 from labeling.standing import Standing
 from models_runtime.models import Checkpoint, Job, Project
-from training.models import PairGraph
+from training.models import Evaluation, PairGraph, TrainingRun
 
 STAFF = ("lead", "researcher")
 View = Callable[..., HttpResponseBase]
@@ -72,10 +73,16 @@ def signed_in(view: View) -> View:
     return gate
 
 
+def narrowed(user: User, project: Project) -> User:
+    """The same person with the roles of one project alone: whom a token acts for."""
+    user._only_project = project.pk  # type: ignore[attr-defined]
+    return user
+
+
 def roles(user: User) -> set[str]:
     """Every role the user has in any project, in one query a request."""
     if not hasattr(user, "_roles"):
-        user._roles = set(user.memberships.values_list("role", flat=True))  # type: ignore[attr-defined]
+        user._roles = set(_memberships(user).values_list("role", flat=True))  # type: ignore[attr-defined]
     held: set[str] = user._roles  # type: ignore[attr-defined]
     return held
 
@@ -88,7 +95,7 @@ def require_role(user: User, *wanted: str) -> None:
 
 def projects(user: User, *wanted: str) -> QuerySet[Project]:
     """The projects in which the user has one of the roles."""
-    rows = Membership.objects.filter(user=user, role__in=wanted)
+    rows = _memberships(user).filter(role__in=wanted)
     return Project.objects.filter(pk__in=rows.values("project"))
 
 
@@ -360,6 +367,42 @@ def snapshot_for_staff(user: User, pk: int) -> Snapshot:
     return snapshot
 
 
+def runs_for_staff(user: User) -> QuerySet[TrainingRun]:
+    rows = TrainingRun.objects.filter(project__in=projects(user, *STAFF))
+    return rows.select_related("project", "campaign", "iteration", "snapshot", "job", "output")
+
+
+def run_for_staff(user: User, pk: int) -> TrainingRun:
+    rows = TrainingRun.objects.select_related(
+        "project", "campaign", "iteration", "snapshot", "job", "output"
+    )
+    run = get_object_or_404(rows, pk=pk)
+    _require_member(user, run.project_id, STAFF)
+    return run
+
+
+def run_for_researcher(user: User, pk: int) -> TrainingRun:
+    """To stop or continue."""
+    return _for_role(run_for_staff(user, pk), user, "researcher")
+
+
+def evaluations_for_staff(user: User) -> QuerySet[Evaluation]:
+    rows = Evaluation.objects.filter(project__in=projects(user, *STAFF))
+    return rows.select_related("iteration__campaign", "checkpoint", "job")
+
+
+def evaluation_for_staff(user: User, pk: int) -> Evaluation:
+    rows = Evaluation.objects.select_related("iteration__campaign", "checkpoint", "job")
+    evaluation = get_object_or_404(rows, pk=pk)
+    _require_member(user, evaluation.project_id, STAFF)
+    return evaluation
+
+
+def own_token(user: User, pk: int) -> Token:
+    """To revoke."""
+    return get_object_or_404(Token.objects.select_related("project"), user=user, pk=pk)
+
+
 def projects_led(user: User) -> QuerySet[Project]:
     """Whose people this user answers for."""
     require_role(user, "lead")
@@ -429,5 +472,11 @@ def _require_role_in(user: User, project_id: int, wanted: tuple[str, ...]) -> No
 
 
 def _roles_in(user: User, project_id: int) -> set[str]:
-    held = Membership.objects.filter(user=user, project=project_id)
+    held = _memberships(user).filter(project=project_id)
     return set(held.values_list("role", flat=True))
+
+
+def _memberships(user: User) -> QuerySet[Membership]:
+    held = Membership.objects.filter(user=user)
+    only = getattr(user, "_only_project", None)
+    return held if only is None else held.filter(project=only)

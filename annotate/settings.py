@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # A rater's page is 11.5 kB, 3.0 compressed. Django pads against BREACH.
     "django.middleware.gzip.GZipMiddleware",
+    "annotate.api.problems.only_problems",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "annotate.body_limit.BodyLimit",

@@ -3,6 +3,7 @@ with each of them; an address that it does not know fails the tests."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
+from annotate.api import app as api
 from annotate.views import (
     account,
     audit,
@@ -40,6 +41,7 @@ from annotate.views import (
     statement,
     suggestions,
     talk,
+    tokens,
     told,
     webhooks,
     wording,
@@ -268,9 +270,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/", account.sign_in, name="sign-in"),
     path("sign-out/", account.sign_out, name="sign-out"),
     *coming_in,
+    *api.urlpatterns,
     path("account/", account.account, name="account"),
     path("account/data.zip", person.own_data, name="own-data"),
     path("account/about/", account.about, name="account-about"),
+    path("account/tokens/", tokens.tokens, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("account/statement/", statement.statement, name="statement"),
     path("account/statement.csv", statement.statement_csv, name="statement-csv"),
     path("account/statement/<slug:slug>/", statement.dispute, name="dispute-pay"),

@@ -20,7 +20,7 @@ from annotate.access import SignedInRequest
 from labeling import exports, snapshots
 from labeling.exports import files
 from labeling.judgements import SOURCES
-from labeling.models import Campaign
+from labeling.models import Campaign, Snapshot, User
 from models_runtime import artifacts, audit
 
 TYPES = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
@@ -50,13 +50,18 @@ def snapshot_file(request: SignedInRequest, pk: int, name: str) -> HttpResponseB
     snapshot = access.snapshot_for_staff(request.user, pk)
     if name not in snapshot.manifest:
         raise Http404
+    return file_of(snapshot, name, request.user)
+
+
+def file_of(snapshot: Snapshot, name: str, actor: User) -> HttpResponseBase:
+    """What is in its manifest under this name; 410 with a sentence where the store lost it."""
     try:
         handle = artifacts.open_file(snapshot.uri, name)
     except artifacts.Damaged as error:
         return HttpResponse(
             language.said_by(error), status=410, content_type="text/plain; charset=utf-8"
         )
-    audit.record(verb="snapshot downloaded", obj=snapshot, actor=request.user, data={"file": name})
+    audit.record(verb="snapshot downloaded", obj=snapshot, actor=actor, data={"file": name})
     filename = f"{snapshot.campaign.slug}-{snapshot.sha256[:12]}-{name}"
     return FileResponse(handle, as_attachment=True, filename=filename)
 

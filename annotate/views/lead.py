@@ -27,7 +27,6 @@ from labeling import (
     conversations,
     disputes,
     flags,
-    iterations,
     pay,
     pay_disputes,
     pilots,
@@ -40,7 +39,7 @@ from labeling.models import Campaign, Flag, Iteration, Prompt, User
 from models_runtime import jobs
 from models_runtime.models import Job
 from models_runtime.states import StaleState
-from training import pipeline
+from training import on_request, pipeline
 
 MOVES = {"open": "open", "pause": "paused", "resume": "open", "close": "closed"}
 SHOWN_FAULTS = 8
@@ -113,15 +112,11 @@ def iterate(request: SignedInRequest, slug: str) -> HttpResponse:
 def freeze(request: SignedInRequest, slug: str) -> HttpResponse:
     """Stop collecting and train with the labels there are."""
     row = access.campaign_for_lead(request.user, slug)
-    current = _current(row)
-    if current is None or current.state != "collecting":
-        messages.info(request, _("No iteration is collecting labels now."))
-    elif not current.labels_people + current.labels_others:
-        messages.error(request, _("There is no label to train on yet."))
-    elif why := pipeline.untrainable(current):
-        messages.error(request, language.translated(why))
+    try:
+        on_request.freeze(row, request.user)
+    except on_request.NotNow as error:
+        messages.error(request, language.said_by(error))
     else:
-        iterations.request_freeze(current, actor=request.user)
         messages.success(request, _("Collecting ends; the labels are frozen and training starts."))
     return redirect("campaign", slug=slug)
 

@@ -13,8 +13,8 @@ from django.urls import Resolver404
 
 WRITES = re.compile(r'\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+"(\w+)"', re.I)
 EVENTS = "models_runtime_auditevent"
-# Of sessions, of what is wrong with a password, and nobody's act.
-BESIDE = re.compile(r"django_session|axes_|labeling_knock")
+# Of sessions, of what is wrong with a password, of a program's calls, and nobody's act.
+BESIDE = re.compile(r"django_session|axes_|labeling_knock|labeling_token(?:use|answer)")
 # Presses that change something and are no event, and why.
 WITHOUT = {
     # A label, and each of its assignment's moves, is a row that tells who and when by itself.

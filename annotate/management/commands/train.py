@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.method_titles import SCORERS
 from labeling.models import Iteration, Snapshot
-from training import pair_graphs, runs
+from training import on_request, pair_graphs, runs
 from training.configs import METHODS, Filters
 from training.configs.recipes import RECIPES
 
@@ -107,26 +107,11 @@ def _mixture(named: list[str]) -> list[tuple[Snapshot, float]]:
 
 
 def _iteration(snapshots: list[Snapshot], role: str) -> Iteration:
-    """The iteration that trains on the first of these snapshots on which one does. Raises
-    CommandError unless it would still take up what such a run makes."""
-    training = (
-        Iteration.objects.filter(snapshot=snapshot).order_by("-number").first()
-        for snapshot in snapshots
-    )
-    iteration = next((found for found in training if found is not None), None)
-    if iteration is None:
-        raise CommandError(
-            f"Snapshot {snapshots[0].pk} was frozen for no iteration, so there is no policy to "
-            "train: name one that an iteration trains on."
-        )
-    if not runs.is_taken_up(iteration, role):
-        states = ", ".join(runs.TAKEN_UP_IN[role])
-        name = f"Iteration {iteration.number} of {iteration.campaign.name}"
-        raise CommandError(
-            f"{name} is {iteration.state}: such a run starts while it is in {states} and its "
-            "campaign is not closed."
-        )
-    return iteration
+    """Raises CommandError unless an iteration would take up what such a run makes."""
+    try:
+        return on_request.iteration_on(snapshots, role)
+    except on_request.NotNow as error:
+        raise CommandError(str(error)) from error
 
 
 def chosen(kind: type[Any] | None, settings: list[str], option: str = "--set") -> dict[str, Any]:
