@@ -40,6 +40,7 @@ app.conf.beat_schedule = {
     "render-late": {"task": "labeling.render_late", "schedule": 2.0},
     "send-password-links": {"task": "labeling.send_password_links", "schedule": 5.0},
     "keep-limits": {"task": "labeling.keep_limits", "schedule": 2.0},
+    "put-in-order": {"task": "labeling.put_in_order", "schedule": 2.0},
     "learn-accuracies": {"task": "labeling.learn_accuracies", "schedule": 30.0},
     "close-abandoned": {"task": "labeling.close_abandoned", "schedule": 60.0},
 }

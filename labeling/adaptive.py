@@ -119,7 +119,7 @@ def reconsider(comparison: Comparison) -> None:
     one; for the transaction that completed it. Its own row is held, so that labels that come at
     once are counted one after the other."""
     campaign = comparison.campaign
-    if not campaign.more_rule or comparison.state != "complete":
+    if not campaign.more_rule or comparison.state != "complete" or comparison.reserved:
         return
     rows = Comparison.objects.filter(pk=comparison.pk, state="complete", conversation=None)
     votes = votes_of(comparison)

@@ -10,7 +10,7 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import rendering, written
+from labeling import order, rendering, written
 from labeling.iterations import Plan, plan_of
 from labeling.models import (
     Comparison,
@@ -31,6 +31,7 @@ from labeling.models import (
     Prompt,
     SamplingBatch,
 )
+from labeling.order import Order
 from models_runtime import pairing
 from models_runtime.pairing import Candidate, Pairing
 from models_runtime.phrases import phrase
@@ -39,7 +40,6 @@ from models_runtime.records import CompletionRecord, read_jsonl
 COMPLETIONS, EMBEDDINGS = "completions.jsonl", "embeddings.npy"
 JUDGE_SHARE = 1 / 3  # of items: their labels train the reward model that judges
 ACROSS_SHARE = 0.2  # of comparisons, when two checkpoints were sampled: one against the other
-FOR_PEOPLE_PRIORITY = 10
 ROWS_AT_ONCE = 250  # written in some 20 ms; raters' answers wait no longer
 
 Identity = tuple[int, int, int]  # prompt id, sampler index, sample index
@@ -52,6 +52,7 @@ class Chosen:
 
     prompt: int
     pair: Pairing
+    reserved: bool = False  # for evaluation: no strategy touches it (see order)
 
 
 def ingest(batch: SamplingBatch, folder: Path) -> dict[str, int]:
@@ -100,14 +101,19 @@ def select(
 ) -> list[Chosen]:
     """plan.comparisons pairs, no two of the same texts, spread over prompts as evenly as can be.
 
-    Shares of them come from each arm: random pairs that no strategy touches, pairs of one
-    checkpoint against another where two were sampled, and the plan's strategy for the rest.
-    Groups of another size than two are all random.
+    Shares of them come from each arm: the reserved slice, whose prompts are drawn before any
+    other's, random pairs that no strategy touches, pairs of one checkpoint against another where
+    two were sampled, and the plan's strategy for the rest. Groups of another size than two are
+    all random.
     """
     size = plan.completions_per_comparison
     texts = {c.id: c.text_sha for row in candidates.values() for c in row}
     taken: set[tuple[int, frozenset[str]]] = set()
     chosen: list[Chosen] = []
+    if kept := round(plan.comparisons * plan.reserve_share):
+        count = math.ceil(kept / max(1, len(candidates)))
+        offers = _offers(candidates, ("random", size), count, draw)
+        chosen = [replace(one, reserved=True) for one in _take(offers, kept, taken, texts)]
     for strategy, wanted in _arms(candidates, plan):
         count = math.ceil(wanted / max(1, len(candidates)))
         offers = _offers(candidates, (strategy, size), count, draw, chosen)
@@ -131,12 +137,13 @@ def fold_of(iteration_number: int, item: str) -> str:
 
 def _arms(candidates: Mapping[int, Sequence[Candidate]], plan: Plan) -> list[tuple[str, int]]:
     """(strategy, how many pairs), in the order in which they choose."""
+    left = plan.comparisons - round(plan.comparisons * plan.reserve_share)
     if plan.completions_per_comparison != 2:
-        return [("random", plan.comparisons)]
+        return [("random", left)]
     groups = {candidate.group for row in candidates.values() for candidate in row}
     across = round(plan.comparisons * ACROSS_SHARE) if len(groups) > 1 else 0
     untouched = round(plan.comparisons * plan.random_share)
-    rest = max(0, plan.comparisons - across - untouched)
+    rest = max(0, left - across - untouched)
     return [("across", across), ("random", untouched), (plan.strategy, rest)]
 
 
@@ -145,7 +152,7 @@ def _offers(
     kind: tuple[str, int],
     count: int,
     draw: random.Random,
-    chosen: Sequence[Chosen],
+    chosen: Sequence[Chosen] = (),
 ) -> Iterator[Chosen]:
     """Pairs, or groups, of a kind (strategy, completions), at most count a prompt: every prompt's
     best, then every prompt's second best. Prompts with the fewest so far come first, otherwise
@@ -188,15 +195,14 @@ def _comparisons(
     iteration: Iteration, plan: Plan, chosen: list[Chosen], draw: random.Random
 ) -> list[Comparison]:
     """A row not yet in the database for each pair."""
-    items = dict(
-        Prompt.objects.filter(pk__in={c.prompt for c in chosen}).values_list("pk", "item")
-    )
+    prompts = Prompt.objects.filter(pk__in={c.prompt for c in chosen})
+    items = dict(prompts.values_list("pk", "item"))
     places = list(range(len(chosen)))
     draw.shuffle(places)
     people = set(places[: plan.people_only])
     twice = set(draw.sample(places, round(len(places) * plan.double_share)))
     once = iteration.campaign.labels_per_comparison
-    return [
+    rows = [
         _comparison(
             iteration,
             one,
@@ -207,6 +213,25 @@ def _comparisons(
         )
         for place, one in enumerate(chosen)
     ]
+    _put_in_order(rows, prompts, order.of(iteration.campaign), draw)
+    return rows
+
+
+def _put_in_order(
+    rows: list[Comparison], prompts: QuerySet[Prompt], wanted: Order, draw: random.Random
+) -> None:
+    """Give the rows their places, where they are not simply drawn as they are made."""
+    if wanted == Order():
+        return
+    facts = {
+        row[0]: row
+        for row in prompts.values_list("pk", "category", "language", "tags", "priority")
+    }
+    asked = [
+        order.Facts(*facts[row.prompt_id], row.audience == "person", row.reserved) for row in rows
+    ]
+    for row, place in zip(rows, order.places(asked, wanted, draw), strict=True):
+        row.priority, row.shuffle = place
 
 
 def _withhold(rows: list[Comparison]) -> None:
@@ -241,7 +266,8 @@ def _comparison(
         iteration=iteration,
         prompt_id=chosen.prompt,
         audience="person" if for_people else "any",
-        priority=FOR_PEOPLE_PRIORITY if for_people else 0,
+        priority=order.FOR_PEOPLE if for_people else 0,
+        reserved=chosen.reserved,
         overlap=overlap,
         slots_left=overlap,
         fold=fold,

@@ -19,6 +19,7 @@ from models_runtime.models import Checkpoint
 from models_runtime.phrases import phrase, within
 
 MOST_COMPLETIONS = 9  # on one card
+MOST_RESERVED = 0.5  # of a round's comparisons
 STEP_SECONDS = 120
 
 
@@ -46,6 +47,10 @@ class Plan:
     strategy: str = field(default="random", metadata={"help": "How pairs are selected."})
     random_share: float = field(
         default=0.1, metadata={"help": "Share of pairs no strategy touches, so estimates hold."}
+    )
+    reserve_share: float = field(
+        default=0.0,
+        metadata={"help": "Share of comparisons drawn by chance alone, kept for evaluation."},
     )
     double_share: float = field(
         default=0.1, metadata={"help": "Share of comparisons labelled twice, for agreement."}
@@ -99,6 +104,8 @@ def parse_plan(data: dict[str, Any]) -> Plan:
             phrase("A plan has no setting named %(unknown)s.", unknown=", ".join(unknown))
         )
     plan = Plan(**data)
+    if not 0 <= plan.reserve_share <= MOST_RESERVED:
+        raise ValueError(phrase("At most half of the comparisons are kept for evaluation."))
     _check_size(plan)
     return plan
 

@@ -125,20 +125,22 @@ def _parsed(rows: Iterable[PromptRow | dict[str, Any]]) -> Iterator[PromptRow]:
 # The columns of Prompt that a row fills, in the order of _values.
 _FILLED = (
     "messages", "messages_sha256", "item", "split", "follow_ups", "source", "category", "tags",
-    "language", "author",
+    "language", "author", "priority",
 )  # fmt: skip
 
 
-def _values(row: PromptRow) -> list[str]:
+def _values(row: PromptRow) -> list[str | int]:
     """What the columns take, JSON as text."""
     follow_ups, tags = (json.dumps(one) if one else "[]" for one in (row.follow_ups, row.tags))
     return [
         json.dumps(row.messages), row.sha256, row.item, row.split, follow_ups, row.source,
-        row.category, tags, row.language, row.author,
+        row.category, tags, row.language, row.author, row.priority,
     ]  # fmt: skip
 
 
-def _insert(prompt_set: PromptSet, values: Iterator[list[str]], batch: ImportBatch | None) -> None:
+def _insert(
+    prompt_set: PromptSet, values: Iterator[list[str | int]], batch: ImportBatch | None
+) -> None:
     """Insert rows, but conversations that the set has. As SQL: of a file's cost, making rows and
     their statement with Django was the larger half."""
     columns = ", ".join(f'"{name}"' for name in ("prompt_set_id", "import_batch_id", *_FILLED))

@@ -162,7 +162,11 @@ def apply(campaign: Campaign) -> int:
     filled = _filled(campaign)
     changed = 0
     for _ in range(LOOKS):
-        kept = withheld.withhold(withheld.untouched(campaign).filter(filled)) if filled else 0
+        kept = (
+            withheld.withhold(withheld.untouched(campaign).filter(filled, reserved=False))
+            if filled
+            else 0
+        )
         back = withheld.rows(campaign)
         freed = len(withheld.release(back.exclude(filled) if filled else back))
         changed += kept + freed

@@ -8,6 +8,8 @@
                        such file where nobody wrote one
     ratings.jsonl      one records.Rated for each completion that was given points or a thumb by
                        itself; there is no such file where none was
+    aggregated.jsonl   where the campaign has a rule for many raters' labels (aggregated_rows.py):
+                       of each pair how likely each outcome is; the preferences are then the rule's
     manifest.json      rows, sha256 of the files, what was filtered and dropped and why, how
                        many labels are people's and how many simulated, the questions, the code
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import tempfile
 import tomllib
 from collections import Counter
@@ -33,7 +36,16 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from labeling import accepted, aggregation, frozen_rows, questions, repairs, threads
+from labeling import (
+    accepted,
+    aggregated_rows,
+    aggregation,
+    frozen_rows,
+    questions,
+    repairs,
+    threads,
+)
+from labeling.aggregates import Aggregated
 from labeling.judgements import SOURCES, Answer, Judged, JudgedCompletion, without_erased
 from labeling.models import (
     Adjudication,
@@ -61,6 +73,7 @@ DEMONSTRATIONS, RATINGS = "demonstrations.jsonl", "ratings.jsonl"
 CHUNK = 200  # comparisons in memory at a time
 RATED = ["counted", "no hidden repeat", "no unresolved flag", "people first", "not erased"]
 UNTAGGED = "no tagged batch"
+RESERVED = "reserved"  # the split of what chance alone chose, which no run trains on
 SEVERAL_TURNS = "several turns"  # why a vote on whole threads is no pair to train on
 
 
@@ -70,9 +83,12 @@ def freeze(
     iteration: Iteration | None = None,
     actor: User | None = None,
     tagged: bool = True,
+    rule: str | None = None,
 ) -> Snapshot:
     """The snapshot of the campaign's labels up to and with an iteration; of all without one.
     Without ``tagged`` what belongs to a tagged batch is left out; within, its rows have its tags.
+    Many raters' labels become one by ``rule`` (aggregates.TITLES; "" is the majority), by the
+    campaign's own where it is None.
 
     Equal labels give the same snapshot, stored once. Call it outside a transaction: it reads in
     one of its own. Raises ValueError when there is no label in force.
@@ -81,7 +97,8 @@ def freeze(
     with tempfile.TemporaryDirectory(prefix="snapshot-") as scratch:
         folder = Path(scratch)
         with consistent_read():
-            manifest = _write(campaign, up_to, folder, tagged)
+            by = campaign.aggregation if rule is None else rule
+            manifest = _write(campaign, up_to, folder, tagged, by)
         if not manifest["rows"][LABELS]:
             raise ValueError(f"{campaign.name} has no labels yet: there is nothing to freeze.")
         text = jsonl_line(manifest)
@@ -188,11 +205,19 @@ def _row(
     return snapshot
 
 
-def _write(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) -> dict[str, Any]:
+def _write(
+    campaign: Campaign, up_to: int | None, folder: Path, tagged: bool, rule: str
+) -> dict[str, Any]:
     """Write the files; the manifest as data."""
     labels, by_source = _write_labels(campaign, up_to, folder / LABELS, tagged)
-    found = _write_judged(campaign, up_to, folder, tagged)
+    fitted = None
+    if rule:
+        once = judged(campaign, up_to=up_to, tagged=tagged)
+        fitted = aggregated_rows.fit(campaign, once, rule)
+    found = _write_judged(campaign, up_to, folder, tagged, fitted)
     rows = {LABELS: labels, PREFERENCES: found.preferences}
+    if fitted:
+        rows[aggregated_rows.NAME] = found.aggregated.rows
     for name, count in ((DEMONSTRATIONS, found.demonstrations), (RATINGS, found.ratings)):
         if count:
             rows[name] = count
@@ -211,8 +236,9 @@ def _write(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) ->
             PREFERENCES: ["counted", "no hidden repeat", "no unresolved flag", "people first"],
             DEMONSTRATIONS: ["in force", "no unresolved flag", "people first", "not erased"],
             **({RATINGS: RATED} if found.ratings else {}),
-            "aggregation": aggregation.NAME,
+            "aggregation": rule or aggregation.NAME,
         },
+        **({"raters": fitted.raters} if fitted else {}),
         "counts": {
             "labels": by_source,
             "superseded": superseded(campaign, up_to=up_to, tagged=tagged),
@@ -221,6 +247,7 @@ def _write(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) ->
             "erased pairs": found.erased_pairs,
             "demonstrations": dict(found.demonstrated),
             **({"ratings": dict(found.rated)} if found.rated else {}),
+            **({"aggregated": {rule: dict(found.aggregated.counts)}} if fitted else {}),
         },
         **_versions(campaign),
     }
@@ -263,12 +290,18 @@ class _Found:
     demonstrated: Counter[str] = field(default_factory=Counter)  # by kind, or the reason why not
     rated: Counter[str] = field(default_factory=Counter)  # completions, or the reason why not
     erased_pairs: int = 0
+    aggregated: aggregated_rows.Written = field(default_factory=aggregated_rows.Written)
 
 
-def _write_judged(campaign: Campaign, up_to: int | None, folder: Path, tagged: bool) -> _Found:
-    """Write what can be learned from: preferences, demonstrations and ratings."""
+def _write_judged(
+    campaign: Campaign, up_to: int | None, folder: Path, tagged: bool, fitted: Aggregated | None
+) -> _Found:
+    """Write what can be learned from: preferences, demonstrations, ratings and, where a rule was
+    fitted, soft labels."""
     found = _Found()
+    soft = folder / aggregated_rows.NAME if fitted else Path(os.devnull)
     with (
+        soft.open("w", encoding="utf-8") as aggregated,
         (folder / PREFERENCES).open("w", encoding="utf-8") as preferences,
         (folder / DEMONSTRATIONS).open("w", encoding="utf-8") as demonstrations,
         (folder / RATINGS).open("w", encoding="utf-8") as ratings,
@@ -281,18 +314,21 @@ def _write_judged(campaign: Campaign, up_to: int | None, folder: Path, tagged: b
             for rated in frozen_rows.ratings(row, found.rated):
                 ratings.write(jsonl_line(rated))
                 found.ratings += 1
-            if preferred := _preferred(row, found):
+            if fitted and not any(completion.following for completion in row.completions):
+                for line in aggregated_rows.lines(row, fitted, found.aggregated):
+                    aggregated.write(jsonl_line(line))
+            if preferred := _preferred(row, found, fitted):
                 preferences.write(jsonl_line(preferred))
                 found.preferences += 1
     return found
 
 
-def _preferred(row: Judged, found: _Found) -> PreferenceRecord | None:
+def _preferred(row: Judged, found: _Found, fitted: Aggregated | None) -> PreferenceRecord | None:
     """The comparison's line, where its labels make one; counted under its reason if not."""
     if any(completion.following for completion in row.completions):
         found.comparisons[SEVERAL_TURNS] += 1  # a pair of single answers is what training reads
         return None
-    verdict = aggregation.decide(row)
+    verdict = fitted.decide(row) if fitted else aggregation.decide(row)
     found.comparisons[verdict.reason or "kept"] += 1
     if verdict.preferences:
         found.preferred_by[verdict.source] += 1
@@ -327,7 +363,7 @@ def _label_row(label: Label, key: str) -> dict[str, Any]:
         "iteration": _number(comparison),
         "prompt": comparison.prompt_id,
         "item": comparison.prompt.item,
-        "split": comparison.prompt.split,
+        "split": _split(comparison),
         "fold": comparison.fold,
         "flags": _codes(comparison),
         **({"adjudicated": True} if hasattr(label, "adjudication") else {}),
@@ -412,7 +448,7 @@ def _judged(comparison: Comparison, key: str) -> Judged:
         iteration=_number(comparison),
         prompt=comparison.prompt_id,
         item=comparison.prompt.item,
-        split=comparison.prompt.split,
+        split=_split(comparison),
         fold=comparison.fold,
         strategy=comparison.strategy,
         messages=comparison.prompt.messages,
@@ -494,6 +530,11 @@ def _answer(label: Label, key: str) -> Answer:
         answer=label.answer,
         trains_on=asked.trains_on,
     )
+
+
+def _split(comparison: Comparison) -> str:
+    """Of its prompt, but for the random slice that is kept for evaluation."""
+    return RESERVED if comparison.reserved else str(comparison.prompt.split)
 
 
 def _number(comparison: Comparison) -> int:

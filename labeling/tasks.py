@@ -10,6 +10,7 @@ from labeling import (
     exclusions,
     late_rendering,
     leases,
+    order,
     password_mail,
     pilots,
     quality_job,
@@ -45,6 +46,11 @@ def keep_limits() -> None:
     spend.draw_points()
     pilots.keep()
     quotas.keep()
+
+
+@shared_task(name="labeling.put_in_order", ignore_result=True, expires=10)
+def put_in_order() -> None:
+    order.tick()
 
 
 @shared_task(name="labeling.learn_accuracies", ignore_result=True, expires=60)

@@ -133,8 +133,9 @@ class PreferenceRecord:
     """One comparison of a snapshot after aggregation: a line of ``preferences.jsonl``.
 
     ``preferences`` holds the ordered pairs that the labels state; pairs that tied are in
-    ``ties``. ``split`` is "train" or "heldout", by item. ``fold`` is "policy" or "judge":
-    which of the two reward models may train on it in its own iteration.
+    ``ties``. ``split`` is "train" or "heldout", by item, or "reserved" for what chance alone
+    chose, for evaluation. ``fold`` is "policy" or "judge": which of the two reward models may
+    train on it in its own iteration.
 
     What filters read: ``agreement`` is the share, 0 to 1, of all that the labels say of its
     decided pairs which agrees with the majority; ``category`` and ``tags`` are its prompt's, with

@@ -53,10 +53,10 @@ EXAMPLE = """\
 
 @dataclass(frozen=True)
 class Options:
-    """``sources``: whose labels; ``split``: train, heldout or all."""
+    """``sources``: whose labels; ``split``: train, heldout, reserved or all."""
 
     sources: tuple[str, ...] = SOURCES
-    split: Literal["train", "heldout", "all"] = "all"
+    split: Literal["train", "heldout", "reserved", "all"] = "all"
     per_label: bool = False
 
 

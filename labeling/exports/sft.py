@@ -47,10 +47,10 @@ EXAMPLE = """\
 
 @dataclass(frozen=True)
 class Options:
-    """``sources``: whose texts; ``split``: train, heldout or all."""
+    """``sources``: whose texts; ``split``: train, heldout, reserved or all."""
 
     sources: tuple[str, ...] = SOURCES
-    split: Literal["train", "heldout", "all"] = "all"
+    split: Literal["train", "heldout", "reserved", "all"] = "all"
 
 
 def columns(options: Options) -> dict[str, str]:

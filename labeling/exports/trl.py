@@ -16,6 +16,10 @@
 
 One row for each pair with a majority; comparisons without one, flagged ones and those that only
 other sources judged are left out and counted, and so are pairs of which one text was erased.
+With ``fitted``, a rule for many raters' labels (aggregates.py), the verdicts are the rule's and
+two columns are added: ``probability``, how likely the chosen one is preferred (a tie counts half),
+and ``difficulty``, 0 where one outcome is sure to 1 where all are as likely; both are null where a
+lead decided.
 ``per_label`` gives a row for each preference of
 each accepted label, counted or not, flagged or not, and of each answer by which a lead decided,
 with label, rater (a pseudonym), counted, flags, and the criterion that ``decided`` where that was
@@ -29,6 +33,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from labeling.aggregates import DIGITS, Aggregated
 from labeling.aggregation import Verdict, decide, voting
 from labeling.judgements import ERASED, SOURCES, Answer, Judged
 from models_runtime.records import MARGINS, Preference
@@ -63,6 +68,7 @@ _LABEL_COLUMNS = {
     "flags": "texts",
     "decided": "text",
 }
+_SOFT_COLUMNS = {"probability": "number", "difficulty": "number"}
 EXAMPLE = """\
 {"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
 "chosen": [{"role": "assistant", "content": "Air scatters blue light most."}], \
@@ -77,18 +83,20 @@ EXAMPLE = """\
 
 @dataclass(frozen=True)
 class Options:
-    """``sources``: whose labels; ``split``: train, heldout or all."""
+    """``sources``: whose labels; ``split``: train, heldout, reserved or all."""
 
     sources: tuple[str, ...] = SOURCES
-    split: Literal["train", "heldout", "all"] = "all"
+    split: Literal["train", "heldout", "reserved", "all"] = "all"
     margin: Literal["small", "large"] | None = None
     per_label: bool = False
+    fitted: Aggregated | None = None
 
 
 def columns(options: Options) -> dict[str, str]:
     """The columns in order, each with its type (a key of files.TYPES)."""
     margin = {"margin": "number"} if options.margin else {}
-    return {**_COLUMNS, **margin, **(_LABEL_COLUMNS if options.per_label else {})}
+    soft = _SOFT_COLUMNS if options.fitted else {}
+    return {**_COLUMNS, **margin, **soft, **(_LABEL_COLUMNS if options.per_label else {})}
 
 
 def rows(
@@ -111,13 +119,16 @@ def rows(
 def _majority_rows(
     row: Judged, options: Options, counts: Counter[str]
 ) -> Iterator[dict[str, Any]]:
-    verdict = decide(row, options.sources)
+    fitted = options.fitted
+    verdict = fitted.decide(row, options.sources) if fitted else decide(row, options.sources)
     if not verdict.preferences:
         counts[_why(row, verdict, options)] += 1
     for preference in verdict.preferences:
         late = not verdict.adjudicated and any(one.late for one in voting(row.answers))
         flags = _flags(verdict.adjudicated, late, counts)
-        yield {**_pair(row, preference, options), **_by(verdict.source, verdict.labels), **flags}
+        soft = _soft(row, preference, verdict, fitted) if fitted else {}
+        pair = _pair(row, preference, options)
+        yield {**pair, **_by(verdict.source, verdict.labels), **flags, **soft}
 
 
 def _label_rows(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -163,6 +174,19 @@ def _pair(row: Judged, preference: Preference, options: Options) -> dict[str, An
     if options.margin:
         pair["margin"] = MARGINS[options.margin][preference.strength]
     return pair
+
+
+def _soft(
+    row: Judged, preference: Preference, verdict: Verdict, fitted: Aggregated
+) -> dict[str, float | None]:
+    pair = (preference.chosen, preference.rejected)
+    found = None
+    if not verdict.adjudicated:
+        found = fitted.soft(row.comparison, (min(pair), max(pair)))
+    return {
+        "probability": round(found.preferred(*pair), DIGITS) if found else None,
+        "difficulty": round(found.difficulty, DIGITS) if found else None,
+    }
 
 
 def _flags(adjudicated: bool, late: bool, counts: Counter[str]) -> dict[str, bool]:

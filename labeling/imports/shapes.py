@@ -12,8 +12,9 @@
 
 and beside one of them, each optional: id | question_id, category | type, tags (a list, or text
 separated by commas), label (becomes a tag: XSTest's safe and unsafe), language, author, item,
-source, split (train, or heldout in any of its usual names). Anything else is passed over and
-named in the report.
+source, priority (a whole number, higher ones first where the campaign's order heeds it), split
+(train, or heldout in any of its usual names). Anything else is passed over and named in the
+report.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ _SPLITS = {
 _FORMS = ("messages", "prompt", "instruction", "turns")
 KNOWN = frozenset(
     [*_FORMS, *LENGTHS, *_ALIASES, "input", "instances", "system", "tags", "label", "split"]
+    + ["priority"]
 )
+HIGHEST = 100  # of a priority, and as far below zero
 
 
 # Made once: a file has a hundred thousand rows.
@@ -68,6 +71,7 @@ class PromptRow:
     language: str = ""
     author: str = ""
     split_given: bool = False
+    priority: int = 0
 
 
 def messages_sha256(messages: list[Message]) -> str:
@@ -91,13 +95,11 @@ def prompts(raw: dict[str, Any], source: str = "") -> list[PromptRow]:
     facts["source"] = _source(facts["source"] or source, facts.pop("id"))
     item = facts.pop("item") or facts["author"]
     split = _given_split(raw.get("split"))
+    more: dict[str, Any] = {**facts, "tags": _tags(raw), "priority": _priority(raw)}
     found = list(_conversations(raw))
     if len(found) > 1 and not item:
         item = hashlib.sha256(str(raw["instruction"]).encode()).hexdigest()
-    return [
-        _prompt(messages, follow_ups, item, split, {**facts, "tags": _tags(raw)})
-        for messages, follow_ups in found
-    ]
+    return [_prompt(messages, follow_ups, item, split, more) for messages, follow_ups in found]
 
 
 def _prompt(
@@ -225,6 +227,21 @@ def _given_split(value: Any) -> str:
     if not isinstance(value, str) or value.strip().lower() not in _SPLITS:
         raise BadRow(phrase("split must be train or heldout."))
     return _SPLITS[value.strip().lower()]
+
+
+def _priority(raw: dict[str, Any]) -> int:
+    """As a number, or as a table's cell has it."""
+    value = raw.get("priority")
+    text = str(value).strip() if isinstance(value, int | str) else ""
+    if value is None or value == "":
+        return 0
+    digits = text.removeprefix("-").removeprefix("+")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= 3
+    if isinstance(value, bool) or not is_number or abs(int(text)) > HIGHEST:
+        raise BadRow(
+            phrase("priority must be a whole number from -%(most)s to %(most)s.", most=HIGHEST)
+        )
+    return int(text)
 
 
 def _tags(raw: dict[str, Any]) -> list[str]:

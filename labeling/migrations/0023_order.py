@@ -23,11 +23,6 @@ class Migration(migrations.Migration):
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name="campaign",
-            name="reserve_share",
-            field=models.FloatField(default=0),
-        ),
-        migrations.AddField(
             model_name="guidelineversion",
             name="must_confirm",
             field=models.BooleanField(default=False),

@@ -39,10 +39,11 @@ class Campaign(models.Model):
     more_rule = models.CharField(max_length=8, choices=MORE, blank=True)
     most_labels = models.PositiveSmallIntegerField(default=0)
     sure_enough = models.FloatField(default=0.8)
-    # In which order its comparisons are handed out (order.Order as data), and the share of each
-    # round's comparisons that is drawn by chance alone, for evaluation.
+    # How many raters' labels become one in its snapshots (aggregates.TITLES); "" keeps every label
+    # and gives the majority's verdict.
+    aggregation = models.CharField(max_length=16, blank=True)
+    # In which order its comparisons are handed out (order.Order as data).
     ordering = models.JSONField(default=dict)
-    reserve_share = models.FloatField(default=0)
     lease_seconds = models.PositiveIntegerField(default=1800)
     # The plan the next iteration starts from (iterations.Plan as data); an Iteration freezes it.
     plan = models.JSONField(default=dict)

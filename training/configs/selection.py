@@ -64,7 +64,10 @@ class Selection:
         return cls(**{**data, "filters": Filters.parse(data.get("filters", {}))})
 
     def keeps(self, record: Selectable) -> bool:
-        """Whether a run with this selection may train on the record, whatever its filters."""
+        """Whether a run with this selection may train on the record, whatever its filters. What
+        chance alone chose, for evaluation, no run ever trains on."""
+        if record.split == "reserved":
+            return False
         return self.split in (None, record.split) and self._in_fold(record)
 
     def _in_fold(self, record: Selectable) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import exports, snapshots
+from labeling import aggregated_rows, aggregates, exports, snapshots
 from labeling.exports import files
 from labeling.exports.trl import OTHER_SOURCE
 from labeling.judgements import SOURCES
@@ -37,7 +37,13 @@ class Command(BaseCommand):
             choices=[*SOURCES, "all"],
             help="whose labels (default: people's); where people answered, only they have a vote",
         )
-        add("--split", default="all", choices=["train", "heldout", "all"])
+        add("--split", default="all", choices=["train", "heldout", "reserved", "all"])
+        add(
+            "--aggregate",
+            choices=["", *aggregates.TITLES],
+            help="by which rule many raters' labels become one, with soft labels (default: the "
+            'campaign\'s; "" is the majority without them)',
+        )
         add("--iteration", type=int, metavar="N", help="of this iteration alone")
 
     def handle(self, *, campaign: str, **given: Any) -> None:
@@ -60,8 +66,15 @@ class Command(BaseCommand):
 
     def _write(self, campaign: Campaign, given: dict[str, Any], counts: Counter[str]) -> None:
         module = exports.load(given["format"])
+        rule = _rule(campaign, module, given)
         options = _options(module, given)
         with snapshots.consistent_read():
+            if rule:
+                once = snapshots.judged(campaign, only=given["iteration"])
+                sources = options.sources
+                options = dataclasses.replace(
+                    options, fitted=aggregated_rows.fit(campaign, once, rule, sources)
+                )
             judged = snapshots.judged(campaign, only=given["iteration"])
             rows = module.rows(judged, options, counts)
             files.write(rows, module.columns(options), given["out"])
@@ -99,6 +112,20 @@ def _options(module: ModuleType, given: dict[str, Any]) -> Any:
         if asked[name] and name not in known:
             raise ValueError(f"The format {given['format']} has no --{name.replace('_', '-')}.")
     return module.Options(**{name: value for name, value in asked.items() if name in known})
+
+
+def _rule(campaign: Campaign, module: ModuleType, given: dict[str, Any]) -> str:
+    """The rule that was asked for, else the campaign's where the format knows rules. Raises
+    ValueError where they cannot be had together."""
+    known = "fitted" in {option.name for option in dataclasses.fields(module.Options)}
+    asked = given["aggregate"]
+    if asked and not known:
+        raise ValueError(f"The format {given['format']} has no --aggregate.")
+    if asked and given["per_label"]:
+        raise ValueError("--per-label gives every label: no rule makes one of many.")
+    if not known or given["per_label"]:
+        return ""
+    return str(campaign.aggregation if asked is None else asked)
 
 
 def _nothing(campaign: Campaign, source: str, counts: Counter[str]) -> str:
