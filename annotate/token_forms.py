@@ -11,6 +11,7 @@ from annotate import access, language
 from annotate.forms import printable
 from labeling.models import User
 from labeling.tokens import SCOPES
+from models_runtime.models import Project
 
 DAYS = [(7, _("a week")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))]
 
@@ -24,7 +25,7 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     project = forms.ModelChoiceField(
-        queryset=None,
+        queryset=Project.objects.none(),
         label=_("Project"),
         empty_label=None,
         help_text=_("It sees nothing of others."),

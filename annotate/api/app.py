@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import URLPattern, URLResolver, path
 from django.utils import translation
 from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt
@@ -97,7 +97,7 @@ def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:
     return problems.answer(problems.unchosen(404))
 
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/openapi.json", openapi, name="api-document"),
     path("api/v1/", api.urls),
     path("api/", nothing, name="api-nothing"),

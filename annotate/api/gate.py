@@ -155,5 +155,9 @@ def _marked(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
         return response
     if isinstance(response, HttpResponse) and not response.has_header("ETag"):
         response["ETag"] = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
-    found = get_conditional_response(request, etag=response.get("ETag"), response=response)
+    found = get_conditional_response(
+        request,
+        etag=response.get("ETag"),
+        response=response,  # type: ignore[arg-type]  # a stream has an ETag as well
+    )
     return found if found is not None else response

@@ -64,9 +64,9 @@ def answer(problem: Problem) -> HttpResponse:
     return made
 
 
-def told(request: HttpRequest, error: Exception) -> HttpResponse:
+def told(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
     """The answer to what a route raised, as ninja's handlers are called."""
-    return answer(_of(error))
+    return answer(_of(error if isinstance(error, Exception) else error()))
 
 
 @contextlib.contextmanager
