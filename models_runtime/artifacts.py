@@ -161,13 +161,16 @@ def fetch_folder(uri: str, manifest: Manifest, cache: Path, beat: Beat | None = 
     return _download(key, manifest, cache, beat)
 
 
-def fetch_to(uri: str, target: Path, beat: Beat | None = None) -> None:
-    """Copy a stored folder to target, which appears when it is whole by the store's own manifest.
+def fetch_to(
+    uri: str, target: Path, beat: Beat | None = None, *, stated: Manifest | None = None
+) -> None:
+    """Copy a stored folder to target, which appears when it is whole by the manifest that is
+    stated, else by the store's own.
 
     Raises Damaged, naming the file, otherwise.
     """
     key = _key_of(uri)
-    manifest = _stored_manifest(key)
+    manifest = _stored_manifest(key) if stated is None else stated
     for name in manifest:
         _check_key(name)
     _copy_out(key, manifest, target, beat)

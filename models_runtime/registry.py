@@ -38,6 +38,22 @@ def project_named(slug: str) -> Project:
     raise ValueError(f"It is not clear which project is meant: {wanted}.")
 
 
+def checkpoint_named(name: str, project: str | None = None) -> Checkpoint:
+    """The one checkpoint of that name, else of that number. Raises ValueError with one sentence
+    where there is none, or several projects have one."""
+    rows = Checkpoint.objects.select_related("project", "job")
+    if project is not None:
+        rows = rows.filter(project__slug=project)
+    found = list(rows.filter(name=name)[:2])
+    if not found and name.isdecimal():
+        found = list(rows.filter(pk=int(name)))
+    if not found:
+        raise ValueError(f"There is no checkpoint named {name}.")
+    if len(found) > 1:
+        raise ValueError(f"Several projects have a checkpoint named {name}: name one --project.")
+    return found[0]
+
+
 def register(
     *,
     project: Project,
@@ -148,6 +164,19 @@ def local_path(checkpoint: Checkpoint) -> Path:
     """The checkpoint's folder on this machine, every file verified. Raises artifacts.Damaged."""
     cache = Path(settings.DATA_DIR) / "cache"
     return artifacts.fetch_folder(checkpoint.uri, checkpoint.manifest, cache)
+
+
+def copy_out(checkpoint: Checkpoint, folder: Path) -> None:
+    """The checkpoint's files in folder, which appears when they are all there and what they were.
+
+    Raises ValueError where folder holds anything or the checkpoint is gone, artifacts.Damaged
+    where a file of it is not what was registered, OSError on a full disk.
+    """
+    if checkpoint.state != "ready":
+        raise ValueError(f"The files of {checkpoint.name} are no longer stored.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} holds something already: name a folder that is not there yet.")
+    artifacts.fetch_to(checkpoint.uri, folder, stated=checkpoint.manifest)
 
 
 def _stands(sha256: str, row: dict[str, Any]) -> Checkpoint | None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import model_card
-from models_runtime.models import Checkpoint
+from models_runtime import registry
 
 
 class Command(BaseCommand):
@@ -25,7 +25,10 @@ class Command(BaseCommand):
     def handle(
         self, *, checkpoint: str, project: str | None, out: Path | None, **_options: Any
     ) -> None:
-        text = model_card.of(_named(checkpoint, project)).text
+        try:
+            text = model_card.of(registry.checkpoint_named(checkpoint, project)).text
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         if out is None:
             self.stdout.write(text)
             return
@@ -34,18 +37,3 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
         self.stdout.write(f"Wrote the model card of {checkpoint} to {out}.")
-
-
-def _named(name: str, project: str | None) -> Checkpoint:
-    """The one checkpoint of that name, else of that number. Raises CommandError."""
-    rows = Checkpoint.objects.select_related("project", "job")
-    if project is not None:
-        rows = rows.filter(project__slug=project)
-    found = list(rows.filter(name=name)[:2])
-    if not found and name.isdecimal():
-        found = list(rows.filter(pk=int(name)))
-    if not found:
-        raise CommandError(f"There is no checkpoint named {name}.")
-    if len(found) > 1:
-        raise CommandError(f"Several projects have a checkpoint named {name}: name one --project.")
-    return found[0]
