@@ -97,10 +97,11 @@ class LocalBackend:
 
     def _asked(self, prompts: Sequence[PromptRecord], sampler: Sampler) -> Iterator[Asked]:
         context = context_length(self.model.config)
+        tuned = chat.tuned_words(self.tokenizer).values()
         for prompt in prompts:
             messages = under_system(prompt.messages, sampler.system_prompt)
             ids = chat.encode_prompt(self.tokenizer, messages)
-            kept, cut = chat.fit_prompt(ids, context, sampler.max_new_tokens)
+            kept, cut = chat.fit_prompt(ids, context, sampler.max_new_tokens, tuned)
             for index in range(sampler.k):
                 yield Asked(prompt.id, index, kept, cut)
 

@@ -5,13 +5,17 @@ completion is encoded apart from it and ends with EOS, exactly as the sampler wo
 it. Tokens therefore never merge across the boundary, and training sees what sampling produced.
 Control tokens written inside messages or completions ("<|assistant|>" typed by a person) are
 encoded as ordinary text.
+
+Words that a run has tuned (``<|tuned-0|>``, training.prompt_tuning) are such control tokens; a
+template that has some begins with them, and no prompt is so long that it loses them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_TUNED = re.compile(r"<\|tuned-\d+\|>")
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,29 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     return list(ids)
 
 
-def fit_prompt(ids: Sequence[int], context: int, answer: int) -> tuple[list[int], int]:
+def tuned_words(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The tuned words that a tokenizer has: {"<|tuned-0|>": id, ...}; none but a tuned policy's
+    has any."""
+    added = tokenizer.get_added_vocab().items()
+    return {name: number for name, number in added if _TUNED.fullmatch(name)}
+
+
+def fit_prompt(
+    ids: Sequence[int], context: int, answer: int, tuned: Collection[int] = ()
+) -> tuple[list[int], int]:
     """(the newest of a prompt's tokens, how many of its oldest went), so that an answer of
-    ``answer`` tokens fits into ``context`` tokens; a context of 0 has no limit.
+    ``answer`` tokens fits into ``context`` tokens; a context of 0 has no limit. The ``tuned``
+    words that it begins with stay, wherever there is room for more than them.
 
     Sampling, scoring and training all ask here, or a policy would be trained on, and measured by,
     answers to a prompt that it was never shown.
     """
-    cut = max(0, len(ids) - max(1, context - answer)) if context else 0
-    return list(ids[cut:]), cut
+    room = max(1, context - answer)
+    cut = max(0, len(ids) - room) if context else 0
+    lead = sum(1 for _ in takewhile(lambda one: one in tuned, ids)) if cut and tuned else 0
+    if lead >= room:
+        lead = 0
+    return [*ids[:lead], *ids[lead + cut :]], cut
 
 
 def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:

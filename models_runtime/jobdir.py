@@ -162,6 +162,8 @@ class JobDir:
     rank: int = 0  # among the processes that train together; the others read, and write nothing
     ranks: int = 1
     stop_requested: threading.Event = dataclasses.field(default_factory=threading.Event)
+    # What this process reads in the place of a named input, once it has made that of it.
+    instead: dict[str, Path] = dataclasses.field(default_factory=dict)
     # Given (step, row) of every metrics row, once it is written.
     listeners: list[Callable[[int, dict[str, Any]], None]] = dataclasses.field(
         default_factory=list
@@ -209,6 +211,8 @@ class JobDir:
 
     def input_path(self, name: str) -> Path:
         """The local path of a named input. Raises BadInput with its name when there is none."""
+        if name in self.instead:
+            return self.instead[name]
         inputs = self.inputs()
         if name not in inputs:
             raise BadInput(phrase("The job has no input named %(name)s.", name=name))

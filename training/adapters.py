@@ -1,10 +1,12 @@
 """Adapters: small matrices trained beside frozen weights (LoRA, Hu et al., 2021; AdaLoRA, Zhang
-et al., 2023), and added to those weights in the end.
+et al., 2023), and added to those weights in the end; or rows of words to be tuned, which stand
+before every prompt (training.prompt_tuning) and take their places in the embedding.
 
 They are put into a loaded model in place, so that whoever trains, samples or scores with it needs
 to know nothing of them, and merged before it is published: a checkpoint is always plain weights,
-which any library and server loads as they are. Prompt and prefix tuning cannot be merged, so they
-are not here. With its adapter switched off the model is the one that training started from.
+which any library and server loads as they are. Prefix tuning cannot be merged, so it is not here.
+With its adapter switched off, and not shown the tuned words, the model is the one that training
+started from.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from models_runtime.jobdir import BadInput
 from models_runtime.loading import policy_without_weights
 from models_runtime.phrases import phrase
 from training.configs.base import ALL_LINEAR, Optimisation
+from training.tuned_words import without
 
 M = TypeVar("M", bound=Module)
 NAME = "default"
@@ -42,6 +45,7 @@ class Adapters:
     seed: int
     tuners: list[Any] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
+    words: list[int] = field(default_factory=list)  # ids of those that are tuned
 
     def put_on(self, model: M) -> M:
         """The model with an adapter in it, drawn by the run's seed, and everything else frozen
@@ -53,7 +57,7 @@ class Adapters:
         self.frozen |= {id(weight) for weight in model.parameters()} - own
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.tuners.append(_tuner(model, self.config))
+            self.tuners.append(_tuner(model, self.config, self.words))
         if head is not None:
             head.requires_grad_(True)
         return model
@@ -61,10 +65,10 @@ class Adapters:
     def refuse_misfit(self, folder: Path) -> None:
         """Raise BadInput where the policy in folder has no such layers. Loads no weights: for runs
         that sample, perhaps for hours, before they train."""
-        if self.config.adapter == "none":
+        if self.config.adapter in ("none", "prompt"):
             return
         with torch.random.fork_rng(), torch.device("meta"):
-            _tuner(policy_without_weights(folder), self.config)
+            _tuner(policy_without_weights(folder), self.config, [])
 
     def begin(self, steps: int) -> None:
         """How many optimiser steps there will be. Raises BadInput for too few."""
@@ -167,6 +171,8 @@ class WithoutAdapter(Module):
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         model, adapters = self._adapted
+        if adapters.words:
+            named = without(named, adapters.words)
         with torch.no_grad(), adapters.off():
             return model(*given, **named)
 
@@ -175,7 +181,11 @@ def _is_side(name: str) -> bool:
     return "lora_A" in name or "lora_B" in name
 
 
-def _tuner(model: Any, config: Optimisation) -> Any:
+def _tuner(model: Any, config: Optimisation, words: list[int]) -> Any:
+    if config.adapter == "prompt":
+        return peft.TrainableTokensModel(
+            model, {NAME: peft.TrainableTokensConfig(token_indices=words)}, NAME
+        )
     targets = [part.strip() for part in config.lora_targets.split(",")]
     shared: dict[str, Any] = {
         "lora_alpha": config.lora_alpha,

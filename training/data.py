@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from models_runtime.chat import Encoded, encode_completion, encode_prompt, fit_prompt
+from models_runtime.chat import Encoded, encode_completion, encode_prompt, fit_prompt, tuned_words
 from models_runtime.jobdir import BadInput
 from models_runtime.loading import context_length_in, load_tokenizer
 from models_runtime.phrases import phrase
@@ -88,6 +88,7 @@ class Encoder:
         self.context = context
         self.longest = longest
         self.prompts_cut = 0
+        self._tuned = tuned_words(tokenizer).values()
         self._prompts: dict[str, list[int]] = {}
 
     @classmethod
@@ -114,7 +115,7 @@ class Encoder:
         key = json.dumps(list(messages))
         if key not in self._prompts:
             ids = encode_prompt(self.tokenizer, messages)
-            self._prompts[key], cut = fit_prompt(ids, self.context, self.longest)
+            self._prompts[key], cut = fit_prompt(ids, self.context, self.longest, self._tuned)
             self.prompts_cut += cut > 0
         return self._prompts[key]
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from models_runtime.chat import Encoded
-from models_runtime.loading import load_policy
 from models_runtime.records import MARGINS, Preference, PreferenceRecord, Strength
 from training.data import PREFERENCES, Encoder, heldout_records, read_preferences
 from training.long_prompts import Room
@@ -217,11 +216,9 @@ def _pair(
 
 
 def reference_of(task: Task) -> Any:
-    """The frozen reference policy, float32 like the one that is trained: in bfloat16 the same
-    weights give other log-probabilities. Raises BadInput where it has another tokenizer."""
-    folder = task.job.input_path("reference")
-    refuse_another_tokenizer(task.job.input_path("policy"), folder)
-    return load_policy(folder, for_training=True).eval().requires_grad_(False)
+    """The frozen reference policy. Raises BadInput where it has another tokenizer."""
+    refuse_another_tokenizer(task.job.input_path("policy"), task.job.input_path("reference"))
+    return task.load_reference()
 
 
 def reference_beside(task: Task, model: Any) -> Any:

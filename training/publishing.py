@@ -21,6 +21,7 @@ from models_runtime.phrases import phrase
 from models_runtime.records import Progress
 from training.configs import Selection, parse
 from training.loop import STATE
+from training.prompt_tuning import prompted
 from training.task import Task
 from training.trl_adapter.base import ADAPTERS
 
@@ -34,13 +35,14 @@ def run(job: JobDir, spec: dict[str, Any]) -> None:
     config = spec["config"]
     options = parse(config["method"], config["options"])
     steps: list[int] = config["steps"]
-    tokenizer = load_tokenizer(job.input_path("policy"))
     with publish(job.output) as output:
         for number, step in enumerate(steps, start=1):
             job.check_stop()
             task = Task(job, config["method"], options, Selection(), int(spec.get("seed", 0)))
-            model = policy_at(task, job.input_path(f"step-{step}"))
-            save_policy(model, tokenizer, output / f"step-{step}")
+            with prompted(task):
+                model = policy_at(task, job.input_path(f"step-{step}"))
+                tokenizer = load_tokenizer(job.input_path("policy"))
+                save_policy(model, tokenizer, output / f"step-{step}")
             job.progress(Progress(number, len(steps), "checkpoints"))
     job.finish({"steps": steps})
 

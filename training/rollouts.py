@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
 from models_runtime.backends import Generated, LocalBackend
-from models_runtime.chat import Encoded, encode_prompt, fit_prompt, pad
+from models_runtime.chat import Encoded, encode_prompt, fit_prompt, pad, tuned_words
 from models_runtime.loading import context_length
 from models_runtime.records import PromptRecord, Sampler
 from training.reward_sources import Answer
@@ -82,8 +82,10 @@ class Prompts:
         longest: int,
     ) -> None:
         self.records = list(records)
+        tuned = tuned_words(tokenizer).values()
         fitted = [
-            fit_prompt(encode_prompt(tokenizer, r.messages), context, longest) for r in records
+            fit_prompt(encode_prompt(tokenizer, r.messages), context, longest, tuned)
+            for r in records
         ]
         self.ids = [ids for ids, _ in fitted]
         self.cut = sum(gone > 0 for _, gone in fitted)

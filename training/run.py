@@ -26,6 +26,7 @@ from models_runtime.phrases import of
 from training.configs import METHODS, BadOption, Selection, parse, parse_mixture
 from training.event_files import write_beside
 from training.headroom import look
+from training.prompt_tuning import prompted
 from training.task import Task
 
 
@@ -62,7 +63,8 @@ def train(job: JobDir, spec: dict[str, Any]) -> None:
         write_beside(job)
     trained_by = import_module(METHODS[method][0])
     look(task)
-    trained_by.train(task)
+    with prompted(task):
+        trained_by.train(task)
 
 
 def evaluate(job: JobDir, spec: dict[str, Any]) -> None:

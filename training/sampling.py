@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models_runtime.backends import Generated, LocalBackend
-from models_runtime.chat import Encoded, encode_prompt, fit_prompt
+from models_runtime.chat import Encoded, encode_prompt, fit_prompt, tuned_words
 from models_runtime.jobdir import BadInput, JobDir, write_atomically
 from models_runtime.loading import load_policy, load_tokenizer
 from models_runtime.phrases import phrase
@@ -124,10 +124,10 @@ def encoded(
 ) -> tuple[list[Encoded], int]:
     """The samples as rows, the very tokens that were drawn after their prompt, and how many of
     the prompts the sampler cut, which left room for ``longest`` tokens in its ``context``."""
-    starts, cut = {}, 0
+    starts, cut, tuned = {}, 0, tuned_words(tokenizer).values()
     for prompt in prompts:
         ids = encode_prompt(tokenizer, prompt.messages)
-        starts[prompt.id], gone = fit_prompt(ids, context, longest)
+        starts[prompt.id], gone = fit_prompt(ids, context, longest, tuned)
         cut += gone > 0
     rows = []
     for one in samples:

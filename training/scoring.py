@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
-from models_runtime.chat import Encoded, pad
+from models_runtime.chat import Encoded, pad, tuned_words
 from models_runtime.jobdir import BadInput, sha256_of
 from models_runtime.loading import load_tokenizer
 from models_runtime.phrases import phrase
@@ -86,11 +86,15 @@ def pad_id(model: Module) -> int:
 
 
 def refuse_another_tokenizer(policy: Path, reference: Path) -> None:
-    """Log-probabilities of two models compare only over the same tokens."""
+    """Log-probabilities of two models compare only over the same tokens; words that were tuned
+    for the policy alone stand before its prompts, and the reference is not shown them."""
     files = [folder / "tokenizer.json" for folder in (policy, reference)]
     if all(path.is_file() for path in files) and len(set(map(sha256_of, files))) == 1:
         return
-    if load_tokenizer(policy).get_vocab() != load_tokenizer(reference).get_vocab():
+    tokenizers = [load_tokenizer(folder) for folder in (policy, reference)]
+    own, theirs = (one.get_vocab() for one in tokenizers)
+    apart = set(tuned_words(tokenizers[0])) - set(theirs)
+    if {name: number for name, number in own.items() if name not in apart} != theirs:
         raise BadInput(
             phrase(
                 "The reference has another tokenizer than the policy, so their probabilities of "

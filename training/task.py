@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from models_runtime.chat import tuned_words
 from models_runtime.jobdir import BadInput, JobDir, publish, sha256_of, write_atomically
-from models_runtime.loading import load_policy, save_policy
+from models_runtime.loading import load_policy, load_tokenizer, save_policy
 from models_runtime.phrases import phrase, together
 from training.adapters import Adapters
 from training.configs import ALONE, Part, Selection
+from training.tuned_words import grow, hide
 from training.usage import peak
 
 if TYPE_CHECKING:
@@ -61,10 +63,34 @@ class Task:
         policy = load_policy(self.job.input_path("policy"), for_training=True)
         return self.adapters.put_on(policy)
 
+    def load_reference(self) -> PreTrainedModel:
+        """The frozen reference policy, float32 like the one that is trained: in bfloat16 the same
+        weights give other log-probabilities. It is not shown words that were tuned for the policy
+        alone."""
+        reference = load_policy(self.job.input_path("reference"), for_training=True)
+        self.hide_from(reference)
+        return reference.eval().requires_grad_(False)
+
+    def hide_from(self, reference: PreTrainedModel) -> None:
+        """Let the reference have rows for the tuned words that the policy has and it has not, so
+        that both choose among as many tokens, but never be shown them."""
+        folders = (self.job.input_path(name) for name in ("policy", "reference"))
+        policys, its = (load_tokenizer(folder) for folder in folders)
+        known = tuned_words(its)
+        words = [number for name, number in tuned_words(policys).items() if name not in known]
+        if words:
+            grow(reference, words, [0] * len(words), len(its))
+            hide(reference, words)
+
     def starts_as_reference(self) -> bool:
         """Whether the inputs policy and reference hold the same bytes of weights."""
-        policy, reference = (_weights(self.job.input_path(n)) for n in ("policy", "reference"))
+        inputs = self.job.inputs()
+        policy, reference = (_weights(Path(inputs[n].path)) for n in ("policy", "reference"))
         return policy == reference
+
+    def first_loss_is_known(self) -> bool:
+        """Whether every log-ratio is 0 as training starts; tuned words say something by then."""
+        return self.config.adapter != "prompt" and self.starts_as_reference()
 
     def resolved(self) -> dict[str, Any]:
         """Everything that determined the run, defaults included, as JSON-ready data."""

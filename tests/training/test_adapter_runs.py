@@ -15,7 +15,8 @@ from tests.training.nursery import Nursery
 
 pytestmark = [pytest.mark.training, pytest.mark.long]
 
-QUICK = {"learning_rate": 1e-2, "epochs": 3, "batch_size": 8, "save_every": 3, "lora_rank": 4}
+QUICK = {"learning_rate": 1e-2, "epochs": 3, "batch_size": 8, "save_every": 3}
+OF = {"prompt": {"prompt_tokens": 4}}  # of the others: a rank
 ROUNDS = {"rounds": 3, "rollouts": 8, "batch_size": 4, "epochs": 2, "max_new_tokens": 6}
 UNGUARDED = {
     name: -1.0 for name in ("guard_kl", "guard_valid_text", "guard_length_growth", "guard_chosen")
@@ -31,6 +32,9 @@ RUNS = [
     ("dpo", "lora"),
     ("dpo", "adalora"),
     ("ppo", "lora"),
+    ("odpo", "prompt"),
+    ("dpo", "prompt"),
+    ("ppo", "prompt"),
 ]
 
 
@@ -54,7 +58,7 @@ def job(root: Path, name: str, method: str, kind: str) -> Path:
         "snapshot": inputs["snapshot"],
         "prompts": inputs["prompts.jsonl"],
     }
-    options = {**QUICK, **OPTIONS[method], "adapter": kind}
+    options = {**QUICK, **OPTIONS[method], **OF.get(kind, {"lora_rank": 4}), "adapter": kind}
     return tiny.write_job(root / name, "train", {"method": method, "options": options}, given)
 
 

@@ -74,6 +74,17 @@ def test_an_adapter_is_merged(tmp_path: Path, method: str) -> None:
     torch.testing.assert_close(weights[f"{name}.weight"], expected)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["odpo", "dpo"])
+def test_tuned_vectors_stand_in_the_embedding(tmp_path: Path, method: str) -> None:
+    options = {**FAST, "adapter": "prompt", "prompt_tokens": 3, "learning_rate": 0.1}
+    checkpoint, weights = published(tmp_path, method, options)
+    file = "state.pt" if method == "odpo" else "adapters.pt"
+    held = torch.load(checkpoint / file, weights_only=True)["model"]
+    (vectors,) = (one for name, one in held.items() if "delta" in name)
+    assert weights["model.embed_tokens.weight"][-3:].equal(vectors)
+
+
 def test_what_holds_no_policy_is_refused(tmp_path: Path) -> None:
     tiny.make_policy(tmp_path / "policy")
     torch.save({"model": {"score.weight": torch.zeros(1, 32)}}, tmp_path / "state.pt")

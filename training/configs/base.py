@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from models_runtime.phrases import phrase
 
 T = TypeVar("T")
-ADAPTERS = ("none", "lora", "adalora")
+ADAPTERS = ("none", "lora", "adalora", "prompt")
 ALL_LINEAR = "all-linear"
 SGD_MOMENTUM = 0.9
 HELDOUT = "eval_"  # begins the names of metrics of held-out rows
@@ -97,7 +97,7 @@ class Optimisation:
         "none",
         "Train small matrices beside frozen weights, which are added to them in the end: lora, or "
         "adalora, which shares their rank out among the layers. It wants about ten times the "
-        "learning rate.",
+        "learning rate. Or train a few vectors before every prompt: prompt, at a hundred times.",
         choices=ADAPTERS,
     )
     lora_rank: int = option(
@@ -114,6 +114,18 @@ class Optimisation:
         ALL_LINEAR,
         "The layers that get an adapter, by the ends of their names with commas between, or "
         "all-linear (Dettmers et al., 2023): every one but the output.",
+    )
+    prompt_tokens: int = option(
+        20,
+        "Vectors that the adapter prompt puts before every prompt (Lester et al., 2021, who took "
+        "100, and found little more beyond 20).",
+        low=1,
+        high=1000,
+    )
+    prompt_text: str = option(
+        "",
+        "The text whose tokens those vectors begin as, again and again until there are enough; "
+        "empty: common words, drawn by the seed.",
     )
 
     tensorboard: bool = option(
@@ -203,18 +215,19 @@ class WithDropout:
 
 
 NO_ADAPTERS = {
-    **dict.fromkeys(
-        ("prompt", "prefix"),
-        phrase(
-            "Prompt and prefix tuning leave vectors that cannot be merged into plain weights, "
-            "which sampling and servers load: choose the adapter lora or adalora."
-        ),
+    "prefix": phrase(
+        "Prefix tuning leaves keys and values of every layer, which no plain weights of a model "
+        "can hold: choose the adapter prompt, whose vectors they can, or lora."
     ),
     "qlora": phrase(
         "QLoRA needs an accelerator and the library bitsandbytes, which this installation does "
         "not come with: choose the adapter lora."
     ),
 }
+
+
+# How the options of an adapter begin, and whose they are.
+ABOUT = {"lora_": ("lora", "adalora"), "prompt_": ("prompt",)}
 
 
 def refuse_known_adapter(options: dict[str, Any]) -> None:
@@ -227,18 +240,18 @@ def refuse_known_adapter(options: dict[str, Any]) -> None:
 def refuse_adapter(config: Optimisation, owner: str) -> None:
     """Raise BadOption for options of an adapter where there is none, or a list of no layer."""
     fields = {field.name: field.default for field in dataclasses.fields(config)}
-    told = [name for name in fields if name.startswith("lora_")]
-    if config.adapter == "none":
-        for name in told:
-            if getattr(config, name) != fields[name]:
-                raise BadOption(
-                    phrase(
-                        "The option %(name)s of %(owner)s is about an adapter: choose lora or "
-                        "adalora beside it.",
-                        name=name,
-                        owner=owner,
-                    )
+    for name, default in fields.items():
+        kinds = next((kinds for start, kinds in ABOUT.items() if name.startswith(start)), ())
+        if kinds and config.adapter not in kinds and getattr(config, name) != default:
+            raise BadOption(
+                phrase(
+                    "The option %(name)s of %(owner)s is about another adapter: choose one of "
+                    "%(kinds)s beside it.",
+                    name=name,
+                    owner=owner,
+                    kinds=", ".join(kinds),
                 )
+            )
     if not all(part.strip() for part in config.lora_targets.split(",")):
         raise BadOption(
             phrase(

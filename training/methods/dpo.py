@@ -27,7 +27,7 @@ def train(task: Task) -> None:
     rows = [_row(pair) for pair in text_pairs(task, kept, encoder)]
     task.require(rows)
     model = task.policy_to_train()
-    same = task.starts_as_reference()
+    same = task.first_loss_is_known()
     reference = reference_beside(task, model)
     loss = LibraryLoss(config.loss, config.strength, config.smoothing, config.discopop_tau)
     heldout = [_row(pair) for pair in heldout_pairs(task)]

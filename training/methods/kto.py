@@ -41,7 +41,7 @@ def train(task: Task) -> None:
         encoder.tokenizer,
         rows,
         weights,
-        same_start=task.starts_as_reference(),
+        same_start=task.first_loss_is_known(),
         heldout=heldout_rows(task),
     )
     task.publish_model(model, encoder.tokenizer)

@@ -101,7 +101,7 @@ def _reference(task: Task, policy: Any) -> Module:
     """Beside an adapter, a policy that starts as its reference is that without it."""
     if task.adapters.tuners and task.starts_as_reference():
         return task.adapters.without(policy)
-    return load_policy(task.job.input_path("reference"), for_training=True)
+    return task.load_reference()
 
 
 def _same_tokens(task: Task, policy: Path) -> bool:

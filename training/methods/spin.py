@@ -59,7 +59,9 @@ def train(task: Task) -> None:
     model = task.policy_to_train()
     opponent = _opponent(task, model)
     loss = LibraryLoss("sigmoid", task.config.beta)
-    metrics = fit_dpo(task, model, opponent, encoder.tokenizer, rows, loss, same_start=True)
+    metrics = fit_dpo(
+        task, model, opponent, encoder.tokenizer, rows, loss, same_start=not task.adapters.words
+    )
     task.publish_model(model, encoder.tokenizer, {OWN: "".join(map(jsonl_line, duels))})
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)
 

@@ -242,8 +242,11 @@ def _fit(
     )
     model.config._name_or_path = named
     trainer.drawing = drawing
-    if task.adapters.tuners and trainer.ref_model is not None and task.starts_as_reference():
-        trainer.ref_model = task.adapters.without(model)  # the copy is given back
+    if trainer.ref_model is not None:
+        if task.adapters.tuners and task.starts_as_reference():
+            trainer.ref_model = task.adapters.without(model)  # the copy is given back
+        else:
+            task.hide_from(trainer.ref_model)
     last = fit(trainer, task)
     last.pop(WALL_CLOCK, None)
     return {**last, **said_of(relay.warnings)}
