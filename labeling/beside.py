@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from labeling.agreement import wilson
 from labeling.measures import TIE, Measure
@@ -34,6 +35,7 @@ class Beside:
     drift: Estimate
     drift_p: float | None
     may_guess: bool
+    rest: float | None = None  # how far the other raters agree with those beside them, on average
 
 
 NOT_BESIDE = Beside(
@@ -56,6 +58,7 @@ class _Met:
     codes: Codes  # of as many kinds as ``size``
     size: int
     prompts: Codes  # of each item
+    cards: Codes  # of each item
     days: Codes
     paired: bool
 
@@ -74,30 +77,53 @@ def agreeing(measure: Measure, within: Codes | None = None) -> tuple[Floats, Any
     return np.divide(same, given, out=np.zeros(len(items)), where=judged), judged
 
 
-def others(measure: Measure | None) -> dict[int, Beside]:
-    """By rater, where two or more judged the same."""
+@dataclass(frozen=True)
+class Hard:
+    """How hard items are, of those that two or more judged: ``cards`` and ``difficulty`` (items,)
+    from 0, all are sure, to 1, nothing is known. ``learned``: each rater was weighed by how often
+    they are right; else by votes alone."""
+
+    cards: Codes
+    difficulty: Floats
+    learned: bool
+
+
+def others(measure: Measure | None) -> tuple[dict[int, Beside], Hard | None]:
+    """By rater, where two or more judged the same; and how hard that was to judge."""
     if measure is None:
-        return {}
+        return {}, None
     shares, judged = agreeing(measure)
     people, who = np.unique(measure.column("raters")[judged], return_inverse=True)
     if not len(people):
-        return {}
+        return {}, None
     means = np.bincount(who, weights=shares[judged]) / np.bincount(who)
     cards = _cards_of_each(measure, judged, who)
     met = _met(measure, judged, who)
-    competence, learned = _competence(met, len(people)), _learned(met, cards)
+    competence = _competence(met, len(people))
+    coins = _coins(met, len(people))
+    learned = _learned(met, cards, coins) if coins else {}
     nothing = (undefined(NOBODY_TWICE), undefined(NOBODY_TWICE), None, True)
     found = {}
     for place, pk in enumerate(people):
         mean, n = float(means[place]), int(cards[place])
-        rest = float(np.delete(means, place).mean())
+        rest = float((means.sum() - mean) / (len(means) - 1)) if len(means) > 1 else math.nan
         found[int(pk)] = Beside(
             Estimate(mean, *wilson(mean * n, n), n),
             wilson(mean * n, n, SURE)[1] < rest,
             competence.get(place),
             *learned.get(place, nothing),
+            rest if math.isfinite(rest) else None,
         )
-    return found
+    return found, _hard(met, coins)
+
+
+def _hard(met: _Met, coins: reliability.Coins | None) -> Hard:
+    """The entropy of what is believed of each item, over its greatest (as MACE ranks items by;
+    Hovy et al. 2013, section 4.3). Of votes alone it is that of their shares."""
+    belief = coins.belief if coins else chance.counts(met.items, met.codes, met.size)
+    shares = belief / belief.sum(axis=1, keepdims=True)
+    entropy = special.entr(shares).sum(axis=1) / math.log(met.size)
+    return Hard(met.cards, entropy, coins is not None)
 
 
 def _cards_of_each(measure: Measure, judged: Any, who: Codes) -> Codes:
@@ -116,8 +142,8 @@ def _met(measure: Measure, judged: Any, who: Codes) -> _Met:
     size = 3 if measure.paired else len(measure.values)
     if measure.paired and not (codes == 1).any() and TIE not in measure.codes:
         codes, size = codes // 2, 2
-    prompts, days = measure.column("prompts")[judged], measure.column("days")[judged]
-    return _Met(items, who, codes, size, prompts[first], days, measure.paired)
+    prompts, cards, days = (measure.column(one)[judged] for one in ("prompts", "cards", "days"))
+    return _Met(items, who, codes, size, prompts[first], cards[first], days, measure.paired)
 
 
 def _competence(met: _Met, people: int) -> dict[int, float]:
@@ -137,14 +163,19 @@ def _competence(met: _Met, people: int) -> dict[int, float]:
     return {place: float(one) for place, one in enumerate(found.competence) if math.isfinite(one)}
 
 
-def _learned(met: _Met, cards: Codes) -> dict[int, tuple[Estimate, Estimate, float | None, bool]]:
-    """By rater's place: accuracy, drift, its p-value, and whether they may guess; as for
-    competence."""
-    if len(cards) < THREE or met.size > CATEGORIES or len(np.unique(met.codes)) < 2:
-        return {}
-    coins = reliability.one_coin(
+def _coins(met: _Met, people: int) -> reliability.Coins | None:
+    """How often each is right, learned from all; None where competence has no value."""
+    if people < THREE or met.size > CATEGORIES or len(np.unique(met.codes)) < 2:
+        return None
+    return reliability.one_coin(
         met.items, met.who, met.codes, met.size, paired=met.paired, clusters=met.prompts
     )
+
+
+def _learned(
+    met: _Met, cards: Codes, coins: reliability.Coins
+) -> dict[int, tuple[Estimate, Estimate, float | None, bool]]:
+    """By rater's place: accuracy, drift, its p-value, and whether they may guess."""
     weeks = (met.days - 1) // 7
     order = np.argsort(met.who, kind="stable")
     found = {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,6 +56,7 @@ class Measure:
     offered: Sequence[int] = ()
     paired: bool = False
     ordered: bool = True
+    even: bool = False  # its categories are numbers, one as far from the next as any other
     items: array[int] = field(default_factory=lambda: array("q"))
     raters: array[int] = field(default_factory=lambda: array("q"))
     codes: array[int] = field(default_factory=lambda: array("q"))
@@ -63,7 +64,14 @@ class Measure:
     cards: array[int] = field(default_factory=lambda: array("q"))
     days: array[int] = field(default_factory=lambda: array("q"))
     guidelines: array[int] = field(default_factory=lambda: array("q"))
+    # Of rankings, by how many were ranked: rows of [card, rater, prompt, place of each id].
+    ranked: dict[int, array[int]] = field(default_factory=dict)
     _numbers: dict[Any, int] = field(default_factory=dict)
+
+    def rank(self, said: Said, places: Sequence[int]) -> None:
+        """A whole ranking: the tier of each completion, by ascending id."""
+        rows = self.ranked.setdefault(len(places), array("q"))
+        rows.extend((said.comparison, said.rater, said.prompt, *places))
 
     def add(self, said: Said, key: Any, code: int) -> None:
         self.items.append(self._numbers.setdefault(key, len(self._numbers)))
@@ -81,6 +89,14 @@ class Measure:
         return (
             np.frombuffer(getattr(self, name), dtype=np.int64) if len(self) else np.empty(0, int)
         )
+
+    @property
+    def level(self) -> Literal["nominal", "ordinal", "interval"]:
+        """What a difference of two categories means: of words it is their order, of points on a
+        scale of numbers how far they are apart."""
+        if not self.ordered:
+            return "nominal"
+        return "interval" if self.even else "ordinal"
 
     @property
     def outcomes(self) -> Codes:
@@ -163,6 +179,8 @@ def _ranking(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> N
         part, "", "ranking", values=range(STRENGTH_CODES), offered=RANKED, paired=True
     )
     place = {pk: tier for tier, ids in enumerate(stored["tiers"]) for pk in ids}
+    ahead = -1 if said.turned else 1
+    measure.rank(said, [ahead * place[pk] for pk in sorted(place)])
     for one, other in combinations(sorted(place), 2):
         code = TIE + (place[one] < place[other]) - (place[one] > place[other])
         code = 2 * TIE - code if said.turned else code
@@ -171,12 +189,19 @@ def _ranking(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> N
 
 def _rating(reader: Reader, part: str, stored: dict[str, Any], said: Said) -> None:
     config = reader.parts.get(part, {})
-    points = sorted(SCALES[config.get("scale", DEFAULT_SCALE)].points)
+    scale = SCALES[config.get("scale", DEFAULT_SCALE)]
+    points = sorted(scale.points)
     for row in stored["ratings"]:
         for aspect, value in row["values"].items():
             if value in points:
-                everything = range(len(points))
-                measure = reader.measure(part, aspect, "rating", values=points, offered=everything)
+                measure = reader.measure(
+                    part,
+                    aspect,
+                    "rating",
+                    values=points,
+                    offered=range(len(points)),
+                    even=not scale.labels,
+                )
                 code = points.index(value)
                 turned = len(points) - 1 - code if said.turned else code
                 measure.add(said, (said.comparison, row["completion"]), turned)

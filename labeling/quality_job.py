@@ -10,14 +10,25 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Length
 
-from labeling import accepted, checks, consistency, groups, quality, seats, snapshots, written
+from labeling import (
+    accepted,
+    checks,
+    consistency,
+    groups,
+    quality,
+    seats,
+    similarity,
+    snapshots,
+    written,
+)
 from labeling.agreement import wilson
 from labeling.judgements import SOURCES
 from labeling.measures import Said
 from labeling.models import (
+    Assignment,
     Campaign,
     Comparison,
     ComparisonCompletion,
@@ -26,6 +37,7 @@ from labeling.models import (
     User,
 )
 from labeling.questions import Parts
+from labeling.statistics.biases import binomial
 from labeling.statistics.estimates import Estimate, undefined
 from models_runtime import jobs
 from models_runtime.jobdir import BadInput, JobDir
@@ -79,7 +91,7 @@ def _is_due(campaign: Campaign) -> bool:
 
 def reports(campaign: Campaign, told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     """quality.report of each kind of rater that has labelled, by its name."""
-    lengths = dict(_lengths(campaign))
+    lengths, alike = dict(_lengths(campaign)), similarity.of_cards(campaign)
     members = groups.raters_of(campaign.project)
     done = 0
     found: dict[str, Any] = {}
@@ -94,7 +106,7 @@ def reports(campaign: Campaign, told: Callable[[int], None] = lambda done: None)
 
     for source in SOURCES:
         said = counted(_said(campaign, source))
-        one = quality.report(said, _parts(campaign), lengths, members)
+        one = quality.report(said, _parts(campaign), lengths, members, alike)
         if one["labels"]:
             _check(campaign, source, one)
             found[source] = one
@@ -106,10 +118,25 @@ def _check(campaign: Campaign, source: str, one: dict[str, Any]) -> None:
     scores = checks.gold_scores(campaign, source)
     pairs = checks.repeats(campaign, source)
     again = consistency.of_raters(pairs, _parts(campaign), one["judged_by"])
+    skipped = _skipped(campaign, source)
     for row in one["raters"]:
+        skips = skipped.get(row["rater"], 0)
+        row["skipped"] = asdict(binomial(skips, skips + row["labels"]).share)
         score = scores.get(row["rater"])
         row["gold"] = asdict(_share(score) if score else undefined(NO_GOLD))
         row["again"] = asdict(again.get(row["rater"], consistency.NEVER))
+
+
+def _skipped(campaign: Campaign, source: str) -> dict[int, int]:
+    """How many cards of the campaign's work each rater of this kind has passed over."""
+    rows = Assignment.objects.filter(
+        campaign=campaign,
+        state="skipped",
+        occasion=0,
+        rater__kind=source,
+        comparison__purpose="work",
+    )
+    return dict(rows.order_by().values_list("rater").annotate(n=Count("pk")))
 
 
 def _share(score: checks.Score) -> Estimate:
@@ -119,9 +146,12 @@ def _share(score: checks.Score) -> Estimate:
 
 def report(campaign: Campaign, source: str, only: int | None = None) -> dict[str, Any]:
     """quality.report of one kind of rater, of all iterations or of the one numbered ``only``."""
-    return quality.report(
-        _said(campaign, source, only), _parts(campaign), dict(_lengths(campaign))
-    )
+    lengths, alike = dict(_lengths(campaign)), similarity.of_cards(campaign)
+    said = _said(campaign, source, only)
+    one = quality.report(said, _parts(campaign), lengths, similarity=alike)
+    if only is None and one["labels"]:
+        _check(campaign, source, one)
+    return one
 
 
 def _parts(campaign: Campaign) -> Parts:

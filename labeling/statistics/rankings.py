@@ -41,6 +41,30 @@ def kendall_w(rankings: Floats) -> Estimate:
     return Estimate(12 * spread / most, n=raters) if most else undefined(ALL_TIED, raters)
 
 
+def concordances(ranks: Floats) -> Floats:
+    """W of many cards at once: ``ranks`` (cards, m raters, n things), ties sharing their mean;
+    (cards,), NaN where all things tie for everybody, or m or n is below 2. As kendall_w."""
+    _, raters, things = ranks.shape
+    if raters < 2 or things < 2:
+        return np.full(len(ranks), np.nan)
+    total = ranks.sum(axis=1)
+    spread = ((total - total.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    # Of ranks from 1 to n the squares from their mean add up to (n^3 - n) / 12 less ties' share.
+    own = ((ranks - (things + 1) / 2) ** 2).sum(axis=(1, 2))
+    found: Floats = np.full(len(ranks), np.nan)
+    return np.divide(spread, raters * own, out=found, where=own > 0)
+
+
+def taus(one: Floats, other: Floats) -> Floats:
+    """tau-b of many pairs of rankings at once: both (pairs, n things); (pairs,), NaN where one of
+    the two ties all. As tau_b."""
+    mine, theirs = (np.sign(r[:, :, None] - r[:, None, :]) for r in (one, other))
+    untied = np.abs(mine).sum(axis=(1, 2)) * np.abs(theirs).sum(axis=(1, 2))
+    found: Floats = np.full(len(one), np.nan)
+    np.divide((mine * theirs).sum(axis=(1, 2)), np.sqrt(untied), out=found, where=untied > 0)
+    return found
+
+
 def _midranks(values: Floats) -> Floats:
     """Ranks from 1, those that tie sharing their mean."""
     below = (values[None, :] < values[:, None]).sum(axis=1)
