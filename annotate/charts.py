@@ -11,6 +11,7 @@ from annotate import numerals
 
 WIDTH, HEIGHT = 640, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 18, 16, 28
+NAMES, STEP = 150, 22  # room for the names beside spans, and from one span to the next
 POINTS = 400  # a line of more is thinned: a screen has no room for them
 
 Point = tuple[float, float]
@@ -78,6 +79,26 @@ class Trend:
     even: float | None  # where one half lies
 
 
+@dataclass(frozen=True)
+class Span:
+    """A figure of one thing with its interval; None where there is none."""
+
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Figures with their intervals, one above the other."""
+
+    rows: list[dict[str, float | str]]
+    x_ticks: list[Tick]
+    even: float | None
+    height: int
+
+
 def line(name: str, points: Sequence[Point], width: int = 320, height: int = 110) -> Line | None:
     """A metric over steps; None without two finite points."""
     clean = [(x, y) for x, y in points if math.isfinite(y)]
@@ -133,6 +154,33 @@ def trend(rows: Sequence[Estimate]) -> Trend | None:
         x_ticks=[Tick(_r(x), row.label) for x, row in placed],
         even=_r(scale(0.5)),
     )
+
+
+def spans(rows: Sequence[Span], *, even: float, unit: str = "") -> Spans | None:
+    """Figures on one scale, which holds ``even``, what leans to neither side; None where nothing
+    was measured. Intervals are cut where they would squeeze all others: at thrice the figures'
+    own range."""
+    shown = [row for row in rows if row.value is not None]
+    values = [row.value for row in shown if row.value is not None]
+    if not values:
+        return None
+    reach = max(3 * max(abs(value - even) for value in values), 0.15)
+    ends = [end for row in shown for end in (row.low, row.high) if end is not None]
+    inside = [min(max(end, even - reach), even + reach) for end in ends]
+    scale, ticks = _axis(
+        min([*values, *inside, even]), max([*values, *inside, even]), WIDTH - RIGHT, NAMES, 5, unit
+    )
+    left, right = NAMES, WIDTH - RIGHT
+    found: list[dict[str, float | str]] = []
+    for place, row in enumerate(shown):
+        one: dict[str, float | str] = {"y": TOP + place * STEP, "label": row.label[:18]}
+        if row.value is not None:
+            one["x"] = _r(scale(row.value))
+        if row.low is not None and row.high is not None:
+            one["low"] = _r(min(max(scale(row.low), left), right))
+            one["high"] = _r(min(max(scale(row.high), left), right))
+        found.append(one)
+    return Spans(found, ticks, _r(scale(even)), TOP + len(shown) * STEP + BOTTOM)
 
 
 def _point(x: float, row: Estimate, scale: Scale) -> dict[str, float | str]:

@@ -8,6 +8,7 @@ simulated raters are never mixed.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -29,8 +30,8 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from annotate import charts, pace
-from annotate.shares import Share, binomial
-from labeling import accepted, agreement, preferences_by_comparison
+from annotate.shares import Share
+from labeling import accepted, agreement, preferences_by_comparison, rater_figures
 from labeling.agreement import Agreement
 from labeling.iterations import plan_of
 from labeling.judgements import Judged
@@ -235,8 +236,17 @@ def _count(tallies: Iterable[Tally]) -> int:
 
 
 def _left(tallies: list[Tally]) -> Share:
-    sided = [one for one in tallies if one.left is not None]
-    return binomial(_count(one for one in sided if one.left), _count(sided))
+    """The same function as on the quality page: with its interval over raters, and of one rater
+    exact."""
+    sided: Counter[int] = Counter()
+    left: Counter[int] = Counter()
+    for one in tallies:
+        sided[one.rater] += one.n if one.left is not None else 0
+        left[one.rater] += one.n if one.left else 0
+    found = rater_figures.first_share([left[pk] for pk in sided], list(sided.values()))
+    share, p = found.share, found.p
+    low, high = (0.0, 1.0) if share.low is None or share.high is None else (share.low, share.high)
+    return Share(share.value, low, high, share.n, math.nan if p is None else p)
 
 
 def _times(labels: QuerySet[Label]) -> dict[int, list[float]]:

@@ -24,6 +24,7 @@ KINDS = {
 }
 ROW_CALLS = {
     "quality": gettext_lazy("Counting labels"),
+    "freeze": gettext_lazy("Freezing labels"),
     "erase": gettext_lazy("Erasing a rater"),
 }
 

@@ -19,6 +19,11 @@ class Share:
     n: int
     p: float = math.nan
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is of one rater, with the p that it is one half."""
+        return self.n > 0 and math.isfinite(self.p)
+
 
 def binomial(successes: int, n: int) -> Share:
     """A share with the exact (Clopper-Pearson) interval and the exact p that it is one half."""

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from annotate.api import app as api
 from annotate.views import (
     account,
+    aggregation,
     audit,
     boards,
     card_questions,
@@ -229,6 +230,7 @@ one_campaign: list[URLPattern | URLResolver] = [
     path("labels/", label_list.labels, name="labels"),
     path("quality/", quality.quality, name="quality"),
     path("quality/count/", quality.count_quality, name="count-quality"),
+    path("quality/aggregation/", aggregation.aggregation, name="aggregation"),
     path("quality/<slug:source>.csv", quality.quality_csv, name="quality-csv"),
     path("suggestions/", suggestions.campaign_suggestions, name="campaign-suggestions"),
     path("suggestions/import/", suggestions.upload, name="upload-suggestions"),

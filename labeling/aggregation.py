@@ -75,7 +75,7 @@ def decide(judged: Judged, sources: Sequence[str] = SOURCES) -> Verdict:
         found.undecided,
         labels=len(voters),
         source=source_of(voters),
-        reason=_reason(found, judged.erased),
+        reason=reason(found, judged.erased),
     )
 
 
@@ -86,7 +86,7 @@ def _resolved(answer: Answer, erased: int) -> Verdict:
         found.ties,
         labels=1,
         source=answer.source,
-        reason=_reason(found, erased),
+        reason=reason(found, erased),
         adjudicated=True,
     )
 
@@ -155,7 +155,8 @@ def _decide(pair: Pair, votes: _Votes, verdict: Verdict) -> None:
     verdict.undecided.append(list(pair))
 
 
-def _reason(verdict: Verdict, erased: int) -> str:
+def reason(verdict: Verdict, erased: int) -> str:
+    """Why a verdict has no preference; empty where it has one."""
     if verdict.preferences:
         return ""
     if verdict.undecided:

@@ -42,6 +42,7 @@ LAUNCH = ("-m", "training.launch", "{dir}", "{how}", "{processes}")
 ROW_CALLS: dict[str, str] = {
     "simulate": "labeling.simulation.run",
     "quality": "labeling.quality_job.run",
+    "freeze": "labeling.freezing.run",
     "erase": "labeling.erasure_job.run",
 }
 WORKER_LOST = phrase("The worker that ran the job disappeared.")

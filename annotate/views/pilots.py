@@ -11,12 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotate import access, language
+from annotate import access, language, quality_rows
 from annotate.access import SignedInRequest
 from annotate.forms import GuidelinesForm, QuestionForm
 from annotate.limit_forms import PilotForm
 from annotate.views import lead
-from annotate.views.quality import COEFFICIENTS
 from labeling import campaigns, pilot_report, pilots
 from labeling.models import Assignment, Campaign, Flag, Pilot
 from models_runtime.states import StaleState
@@ -113,7 +112,7 @@ def _shown(request: SignedInRequest, campaign: Campaign, pilot: Pilot) -> dict[s
     asked, told = _forms(campaign)
     return {
         "report": report,
-        "measures": [_measure(one) for one in report.quality["measures"]],
+        "measures": [quality_rows.measure(one) for one in report.quality["measures"]],
         "needed": pilot_report.needed(report, pilot, precision),
         "precisions": pilot_report.PRECISIONS,
         "flags": report.flags[:FLAGS_SHOWN],
@@ -141,15 +140,6 @@ def _forms(campaign: Campaign, sent: Any = None) -> tuple[QuestionForm, Guidelin
         QuestionForm(sent, initial=asked, prefix="asked"),
         GuidelinesForm(sent, initial=told, prefix="told"),
     )
-
-
-def _measure(one: dict[str, Any]) -> dict[str, Any]:
-    rows = [
-        {"title": title, "says": says, **one["figures"][name]}
-        for name, (title, says) in COEFFICIENTS.items()
-        if name in one["figures"]
-    ]
-    return {**one, "rows": rows}
 
 
 def _precision(asked: str) -> float:

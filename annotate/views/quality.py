@@ -14,45 +14,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import access, charts, job_bars
+from annotate import access, charts, job_bars, numerals, quality_rows
 from annotate.access import SignedInRequest
 from annotate.label_forms import SAID_TITLES
 from annotate.spreadsheets import cell
-from labeling import quality_job
+from labeling import freezing, quality_job
+from labeling.aggregates import TITLES as TITLES_OF_RULES
 from labeling.group_differences import APART, TITLES
 from labeling.judgements import SOURCES
-from labeling.models import Campaign, Label, RaterGroup, User
-from labeling.quality import SIGNS
+from labeling.models import Campaign, Label, RaterGroup, Snapshot
 from models_runtime.models import Job
-from models_runtime.phrases import phrase
+from models_runtime.records import STRENGTHS
 
-# Each coefficient's name, and what it says; in the order in which they are shown.
-COEFFICIENTS = {
-    "percent": (
-        phrase("Percent agreement"),
-        phrase("Of two raters of the same item, how often both say the same."),
-    ),
-    "alpha_outcome": (
-        phrase("Krippendorff's α, which is better"),
-        phrase("Agreement beyond chance on which is better, or a tie; 1 is perfect, 0 is chance."),
-    ),
-    "alpha": (
-        phrase("Krippendorff's α, ordinal"),
-        phrase("The same with the strength: near misses count less than far ones."),
-    ),
-    "kappa": (
-        phrase("Fleiss' κ"),
-        phrase("Agreement beyond what the shares of the answers would give by chance."),
-    ),
-    "ac_outcome": (
-        phrase("Gwet's AC1, which is better"),
-        phrase("Like κ, and steady where nearly all answers are alike."),
-    ),
-    "ac": (
-        phrase("Gwet's AC2, quadratic weights"),
-        phrase("The same with the distance between two answers."),
-    ),
-}
 LEARNED = (
     "accuracy",
     "accuracy_low",
@@ -61,6 +34,14 @@ LEARNED = (
     "drift_low",
     "drift_high",
     "drift_p",
+)
+HARDEST = 20  # cards on the page; the file has all that a count keeps
+WORKING = (
+    *("longer", "longer_low", "longer_high", "ties_low", "ties_high"),
+    *("skipped", "skipped_low", "skipped_high", "skipped_of"),
+    *("idle", "idle_low", "idle_high", "seconds_low", "seconds_high", "longest_run"),
+    *STRENGTHS,
+    "evidence",
 )
 COLUMNS = ("labels", "agrees", "agrees_low", "agrees_high", "competence", "seconds")
 CHECKS = ("gold", "gold_low", "gold_high", "gold_cards")
@@ -78,7 +59,8 @@ def quality(request: SignedInRequest, slug: str) -> HttpResponse:
     found = done.result if done else {}
     sources = [name for name in SOURCES if name in found]
     source = request.GET.get("source", sources[0] if sources else "person")
-    body = found.get(source)
+    body, by = found.get(source), request.GET.get("sort", "-labels")
+    rows = quality_rows.raters(body["raters"]) if body else []
     under_way = bool(last and last.state in quality_job.UNDER_WAY)
     context = {
         "campaign": campaign,
@@ -89,12 +71,17 @@ def quality(request: SignedInRequest, slug: str) -> HttpResponse:
         "row": {"job": last, **job_bars.progress_of(last)} if under_way and last else None,
         "since": _labels_since(campaign, done),
         "report": body,
-        "measures": [_measure(one) for one in body["measures"]] if body else [],
-        "raters": _named(body["raters"]) if body else [],
+        "measures": [quality_rows.measure(one) for one in body["measures"]] if body else [],
+        "raters": quality_rows.ordered(rows, by),
+        "columns": quality_rows.columns(by),
+        "sides": quality_rows.sides(rows),
+        "longer": quality_rows.lengths(rows),
+        "hard": _hard(body.get("difficulty") or {}) if body else None,
         "trend": _trend(body["weeks"]) if body else None,
         "given": _given(body.get("given", {})) if body else [],
         "spread": _spread(body.get("given", {})) if body else None,
         "groups": _groups(body.get("groups", [])) if body else [],
+        **_aggregation(campaign),
         "is_lead": access.can(request.user, campaign.project_id, "lead"),
     }
     return render(request, "lead/quality.html", context)
@@ -116,7 +103,7 @@ def count_quality(request: SignedInRequest, slug: str) -> HttpResponse:
 @access.signed_in
 def quality_csv(request: SignedInRequest, slug: str, source: str) -> HttpResponse:
     """The figures of the newest count: the raters', a line each, or those of another table:
-    ?of=answers, weeks or guidelines."""
+    ?of=answers, weeks, guidelines, strengths, similarity or cards."""
     campaign = access.campaign_for_staff(request.user, slug)
     if source not in SOURCES:
         raise Http404
@@ -135,13 +122,24 @@ def _lines(of: str, body: dict[str, Any]) -> Iterator[list[Any]]:
     if of == "answers":
         yield ["answer", "labels"]
         yield from ([name, n] for name, n in body.get("given", {}).items())
+    elif of == "strengths":
+        yield ["strength", "agree", "agree_low", "agree_high", "meetings"]
+        yield from ([row["strength"], *_figure(row)] for row in body.get("strengths", []))
+    elif of == "similarity":
+        yield ["from", "to", "cards", "agree", "agree_low", "agree_high"]
+        bands = body.get("similarity", {}).get("bands", [])
+        yield from ([row["from"], row["to"], row["cards"], *_figure(row)[:3]] for row in bands)
+    elif of == "cards":
+        yield ["comparison", "difficulty", "for_higher_id", "ties", "for_lower_id"]
+        rows = body.get("difficulty", {}).get("hardest", [])
+        yield from ([row["comparison"], row["difficulty"], *row["votes"]] for row in rows)
     elif of in ("weeks", "guidelines"):
         name = {"weeks": "week", "guidelines": "guideline"}[of]
         yield [name, "agree", "agree_low", "agree_high", "judgements"]
         yield from ([row[name], *_figure(row)] for row in body.get(of, []))
     else:
-        yield ["rater", *COLUMNS, *SIDE, *CHECKS, *AGAIN, *LEARNED]
-        yield from (_line(row) for row in _named(body.get("raters", [])))
+        yield ["rater", *COLUMNS, *SIDE, *CHECKS, *AGAIN, *LEARNED, *WORKING]
+        yield from (_line(row) for row in quality_rows.raters(body.get("raters", [])))
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
@@ -159,38 +157,20 @@ def _line(row: dict[str, Any]) -> list[Any]:
         *_figure(row.get("accuracy"))[:3],
         *_figure(row.get("drift"))[:3],
         (row.get("drift") or {}).get("p"),
+        *_figure(row.get("length"))[:3],
+        *_figure(row.get("tied"))[1:3],
+        *_figure(row.get("skipped")),
+        *_figure(row.get("idle"))[:3],
+        *_figure(row.get("speed"))[1:3],
+        row.get("run"),
+        *(row.get("strengths", {}).get(name, 0) for name in STRENGTHS),
+        " | ".join(cell(one["evidence"]) for one in row["told"]),
     ]
 
 
 def _figure(found: dict[str, Any] | None) -> list[Any]:
     """Its value, interval and how many it is of; a count of before has none."""
     return [(found or {}).get(name) for name in ("value", "low", "high", "n")]
-
-
-def _measure(one: dict[str, Any]) -> dict[str, Any]:
-    rows = [
-        {"title": title, "says": says, **one["figures"][name]}
-        for name, (title, says) in COEFFICIENTS.items()
-        if name in one["figures"]
-    ]
-    return {**one, "rows": rows}
-
-
-def _named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With names as they are now: a report holds none."""
-    found = User.objects.filter(pk__in=[row["rater"] for row in rows])
-    names = {
-        pk: (name, public) for pk, name, public in found.values_list("pk", "username", "public_id")
-    }
-    return [
-        {
-            **row,
-            "name": names.get(row["rater"], ("–", None))[0],
-            "public_id": names.get(row["rater"], ("–", None))[1],
-            "told": [SIGNS[sign] for sign in row["signs"] if sign in SIGNS],
-        }
-        for row in rows
-    ]
 
 
 def _groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -208,6 +188,46 @@ def _groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _tested(test: dict[str, Any]) -> dict[str, Any]:
     differs = test["p_holm"] is not None and test["p_holm"] < APART
     return {**test, "title": TITLES[test["name"]], "differs": differs}
+
+
+def _aggregation(campaign: Campaign) -> dict[str, Any]:
+    """The campaign's rule, the rules there are, and what was frozen by one."""
+    last = freezing.newest(campaign)
+    under_way = bool(last and last.state in freezing.UNDER_WAY)
+    return {
+        "rules": list(TITLES_OF_RULES.items()),
+        "rule_title": TITLES_OF_RULES.get(campaign.aggregation, ""),
+        "freezing_row": {"job": last, **job_bars.progress_of(last)}
+        if last and under_way
+        else None,
+        "frozen_failed": last if last and last.state == "failed" else None,
+        "aggregated": [_frozen(snapshot) for snapshot in freezing.aggregated(campaign)],
+    }
+
+
+def _frozen(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot that a rule made, with what became of its pairs."""
+    [(rule, counts)] = snapshot.counts["aggregated"].items()
+    return {
+        "pk": snapshot.pk,
+        "sha256": snapshot.sha256,
+        "when": snapshot.created_at,
+        "title": TITLES_OF_RULES.get(rule, rule),
+        "preferences": counts.get("preferences", 0),
+        "ties": counts.get("ties", 0),
+        "undecided": counts.get("undecided", 0),
+        "differ": counts.get("other than the majority", 0),
+    }
+
+
+def _hard(found: dict[str, Any]) -> dict[str, Any] | None:
+    """How hard the cards are: a plot of all, and the hardest few."""
+    if not found.get("cards"):
+        return None
+    tenths = [
+        (f"{numerals.percent(n / 10)}–", count, 0) for n, count in enumerate(found["tenths"])
+    ]
+    return {**found, "shown": found["hardest"][:HARDEST], "chart": charts.bars(tenths)}
 
 
 def _trend(weeks: list[dict[str, Any]]) -> charts.Trend | None:

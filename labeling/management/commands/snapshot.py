@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import snapshots
+from labeling import aggregates, snapshots
 from labeling.models import Campaign, Snapshot
 
 
@@ -23,8 +23,20 @@ class Command(BaseCommand):
             help="leave out what belongs to tagged batches, such as checkpoints of a run",
         )
 
+        parser.add_argument(
+            "--aggregate",
+            choices=["", *aggregates.TITLES],
+            help="by which rule many raters' labels become one (default: the campaign's)",
+        )
+
     def handle(
-        self, *, campaign: str, iteration: int | None, without_tagged: bool, **_: Any
+        self,
+        *,
+        campaign: str,
+        iteration: int | None,
+        without_tagged: bool,
+        aggregate: str | None,
+        **_: Any,
     ) -> None:
         row = Campaign.objects.filter(slug=campaign).select_related("project").first()
         if row is None:
@@ -35,7 +47,11 @@ class Command(BaseCommand):
             if number is None:
                 raise CommandError(f"{campaign} has no iteration {iteration}.")
         try:
-            self._tell(snapshots.freeze(campaign=row, iteration=number, tagged=not without_tagged))
+            self._tell(
+                snapshots.freeze(
+                    campaign=row, iteration=number, tagged=not without_tagged, rule=aggregate
+                )
+            )
         except ValueError as error:
             raise CommandError(str(error)) from error
 
@@ -50,6 +66,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Comparisons: {comparisons['kept']} with a preference; left out: {dropped or 'none'}."
         )
+        for rule, pairs in snapshot.counts.get("aggregated", {}).items():
+            said = ", ".join(f"{n} {what}" for what, n in pairs.items())
+            self.stdout.write(f"Aggregated by {rule}: {said}.")
         if written := snapshot.counts.get("demonstrations"):
             said = ", ".join(f"{n} {kind}" for kind, n in sorted(written.items()))
             self.stdout.write(f"Written by raters: {said}.")
