@@ -44,6 +44,7 @@ VERBS = (
     phrase("person signed up"), phrase("account described"), phrase("consent published"),
     phrase("consent accepted"), phrase("guidelines confirmed"),
     phrase("guideline confirmation settled"), phrase("order settled"),
+    phrase("reserve settled"),
     phrase("group made"), phrase("group renamed"),
     phrase("group removed"), phrase("password link drawn"), phrase("password set by link"),
     phrase("person's data downloaded"), phrase("rater anonymised"),
@@ -53,7 +54,7 @@ VERBS = (
     phrase("webhook added"), phrase("webhook changed"), phrase("webhook removed"),
     phrase("webhook secret drawn"), phrase("webhook switched on"), phrase("webhook switched off"),
     phrase("webhook tested"), phrase("webhook message sent again"),
-    phrase("token made"), phrase("token revoked"),
+    phrase("token made"), phrase("token revoked"), phrase("program added"),
 )  # fmt: skip
 # Where an act came from.
 CHANNELS = (phrase("page"), phrase("worker"), phrase("command line"), phrase("API"))

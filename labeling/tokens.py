@@ -36,6 +36,10 @@ SCOPES = {
 }
 
 
+# What a program does that rates under its own name (labeling.programs); nobody else may.
+OF_PROGRAMS = {"labels:write": phrase("take cards and answer them")}
+
+
 class NotPossible(ValueError):
     """Nothing was changed; says why in one sentence."""
 
@@ -111,7 +115,8 @@ def forget_answers(now: datetime | None = None) -> None:
 
 
 def _check(user: User, project: Project, scopes: Collection[str], days: int) -> None:
-    if not scopes or set(scopes) - SCOPES.keys():
+    known = OF_PROGRAMS if user.kind == "program" else SCOPES
+    if not scopes or set(scopes) - known.keys():
         raise NotPossible(phrase("Choose at least one thing that the token may do."))
     if not 1 <= days <= MOST_DAYS:
         raise NotPossible(phrase("A token holds for at least one day, and for a year at most."))
@@ -119,7 +124,7 @@ def _check(user: User, project: Project, scopes: Collection[str], days: int) -> 
         raise NotPossible(phrase("You have no role in that project."))
     living = Token.objects.filter(user=user, revoked_at=None, expires_at__gt=timezone.now())
     if living.count() >= MOST_LIVING:
-        raise NotPossible(phrase("You have 50 tokens: revoke one first."))
+        raise NotPossible(phrase("You have %(n)s tokens: revoke one first.", n=MOST_LIVING))
 
 
 def _hashed(secret: str) -> str:

@@ -19,7 +19,17 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
-from annotate.api import campaigns, checkpoints, document, jobs, methods, problems, runs, snapshots
+from annotate.api import (
+    campaigns,
+    cards,
+    checkpoints,
+    document,
+    jobs,
+    methods,
+    problems,
+    runs,
+    snapshots,
+)
 from annotate.api.bodies import BoundedJson
 from annotate.api.gate import Bearer, gate
 
@@ -28,7 +38,7 @@ ABOUT = (
     "on your account's page, acts as you in one project. Lists are by cursor, errors are problem "
     "details (RFC 9457), and GETs have ETags."
 )
-ROUTERS = (campaigns, snapshots, methods, runs, jobs, checkpoints)
+ROUTERS = (campaigns, snapshots, methods, runs, jobs, checkpoints, cards)
 
 
 class Api(NinjaAPI):

@@ -20,7 +20,8 @@ WITHOUT = {
     # A label, and each of its assignment's moves, is a row that tells who and when by itself.
     **dict.fromkeys(
         ("submit", "skip", "undo", "renew", "release", "talk-say", "talk-judge", "talk-rate",
-         "talk-undo", "talk-again", "talk-end", "talk-start"),
+         "talk-undo", "talk-again", "talk-end", "talk-start",
+         "next_card", "answer_card", "skip_card"),
         "its own record",
     ),
     **dict.fromkeys(("flag", "talk-flag"), "its own record; what a lead decides is told"),

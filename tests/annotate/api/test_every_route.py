@@ -3,6 +3,7 @@ not declared fails, so nothing is published without a scope, a role and an addre
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,15 +14,16 @@ from django.db import connection
 from django.utils import timezone
 
 from annotate.api import app
-from labeling import tokens
-from labeling.models import Membership, Token, User
-from models_runtime.models import Job
+from labeling import leases, programs, tokens
+from labeling.models import Assignment, Membership, Token, User
+from models_runtime.models import Job, Project
 from tests.annotate import acts
 from tests.annotate.api.programs import EVERYTHING, Program, Scene, program
 from tests.factories import ProjectFactory, open_comparisons
 from tests.rating import answer
 
 STAFF, LEAD, RESEARCHER = ("lead", "researcher"), ("lead",), ("researcher",)
+PROGRAM = ("program",)
 # Route -> its method and scope, who may call it, and the status when they do.
 ROUTES: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     "list_projects": ("GET", "campaigns:read", (*STAFF, "rater"), 200),
@@ -47,6 +49,9 @@ ROUTES: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     "get_model_card": ("GET", "checkpoints:read", STAFF, 200),
     "list_evaluations": ("GET", "runs:read", STAFF, 200),
     "get_evaluation": ("GET", "runs:read", STAFF, 200),
+    "next_card": ("POST", "labels:write", PROGRAM, 200),
+    "answer_card": ("POST", "labels:write", PROGRAM, 201),
+    "skip_card": ("POST", "labels:write", PROGRAM, 204),
 }
 OF_NO_PROJECT = ("list_methods", "get_method")  # the same for everybody
 LISTS = [name for name in ROUTES if name.startswith("list_") and name not in OF_NO_PROJECT]
@@ -58,7 +63,7 @@ def test_every_route_is_declared_with_its_scope() -> None:
         for _address, one in app.operations()
     }
     assert found == {name: rule[:2] for name, rule in ROUTES.items()}
-    assert {rule[1] for rule in ROUTES.values()} == set(tokens.SCOPES)
+    assert {rule[1] for rule in ROUTES.values()} == {*tokens.SCOPES, *tokens.OF_PROGRAMS}
 
 
 def address(name: str, scene: Scene) -> str:
@@ -70,14 +75,35 @@ def address(name: str, scene: Scene) -> str:
     }  # fmt: skip
     number = next((n for start, n in reversed(ids.items()) if found.startswith(start)), 0)
     name = "dpo" if found.startswith("/methods") else "labels.jsonl"
-    return found.format(slug=scene.cast.campaign.slug, id=number, name=name)
+    held = Assignment.objects.filter(rater__kind="program", state="leased").first()
+    card = held.public_id if held else uuid.uuid4()
+    return found.format(slug=scene.cast.campaign.slug, id=number, name=name, card=card)
 
 
 def call(name: str, who: Program, scene: Scene) -> Any:
-    body = {"method": "dpo", "snapshots": [{"id": scene.snapshot.pk}]}
+    bodies = {
+        "start_run": {"method": "dpo", "snapshots": [{"id": scene.snapshot.pk}]},
+        "answer_card": {
+            "key": str(uuid.uuid4()),
+            "parts": {"preference": {"choice": "0:better"}},
+        },
+        "skip_card": {"reason": "broken"},
+    }
     method = ROUTES[name][0]
-    sent = body if name == "start_run" else {}
-    return who.send(method, address(name, scene), sent if method == "POST" else None)
+    sent = bodies.get(name, {}) if method == "POST" else None
+    return who.send(method, address(name, scene), sent)
+
+
+def somebody(role: str, scene: Scene, scopes: tuple[str, ...] = EVERYTHING) -> Program:
+    """With a token of the project."""
+    if role == "program":
+        return judge(scene.cast.project)
+    return program(getattr(scene.cast, role), scene.cast.project, scopes)
+
+
+def judge(project: Project) -> Program:
+    """A program that rates."""
+    return Program(programs.add(project=project, name=f"judge-{project.pk}")[1])
 
 
 @contextmanager
@@ -97,9 +123,14 @@ def nothing_changes() -> Iterator[None]:
 
 @pytest.fixture
 def collecting(scene: Scene) -> None:
-    """A newer iteration with a label, so that freezing would do something."""
-    open_comparisons(scene.cast.campaign, 1)
+    """A newer iteration with a label, so that freezing would do something, and a card that a
+    program holds."""
+    open_comparisons(scene.cast.campaign, 2)
     answer(scene.cast.rater, scene.cast.campaign, "0:better")
+    rater, _secret = programs.add(
+        project=scene.cast.project, name=f"judge-{scene.cast.project.pk}"
+    )
+    assert leases.claim_next(rater=rater, campaign=scene.cast.campaign)
 
 
 @pytest.mark.long
@@ -108,7 +139,7 @@ def collecting(scene: Scene) -> None:
 def test_whoever_may_is_answered(name: str, scene: Scene) -> None:
     _method, scope, roles, status = ROUTES[name]
     for role in roles:
-        who = program(getattr(scene.cast, role), scene.cast.project, (scope,))
+        who = somebody(role, scene, (scope,))
         response = call(name, who, scene)
         assert response.status_code == status, response.content
         Job.objects.filter(pk=scene.stopped.job_id).update(state="stopped")
@@ -142,12 +173,19 @@ def of_another_scope(scene: Scene, scope: str) -> Program:
 
 def of_another_project(scene: Scene, scope: str) -> Program:
     elsewhere = scene.cast.outsider
+    if scope in tokens.OF_PROGRAMS:
+        return judge(elsewhere.memberships.get().project)
     return program(elsewhere, elsewhere.memberships.get().project)
 
 
 def of_another_project_of_theirs(scene: Scene, scope: str) -> Program:
     """Their roles in the scene's project do not come along."""
     other = ProjectFactory()
+    if scope in tokens.OF_PROGRAMS:
+        made = judge(other)
+        here = {"project": scene.cast.project, "role": "rater"}
+        Membership.objects.create(user=Token.objects.latest("pk").user, **here)
+        return made
     for user in (scene.cast.lead, scene.cast.researcher):
         Membership.objects.create(user=user, project=other, role="lead")
         Membership.objects.create(user=user, project=other, role="researcher")
@@ -155,9 +193,12 @@ def of_another_project_of_theirs(scene: Scene, scope: str) -> Program:
 
 
 def of_somebody_who_left(scene: Scene, scope: str) -> Program:
-    held = {"user": scene.cast.researcher, "project": scene.cast.project, "role": "researcher"}
+    is_judge = scope in tokens.OF_PROGRAMS
+    user = User.objects.get(kind="program") if is_judge else scene.cast.researcher
+    role = "rater" if is_judge else "researcher"
+    held = {"user": user, "project": scene.cast.project, "role": role}
     Membership.objects.get_or_create(**held)
-    made = program(scene.cast.researcher, scene.cast.project)
+    made = somebody("program" if is_judge else "researcher", scene)
     Membership.objects.filter(**held).delete()
     return made
 
@@ -214,11 +255,16 @@ def test_a_token_that_is_not_good_for_it_changes_nothing(kind: Any, scene: Scene
 def test_a_token_may_never_more_than_its_person(role: str, scene: Scene) -> None:
     wrong = []
     for name, (_method, _scope, roles, _status) in ROUTES.items():
-        if role in roles:
+        if role in roles or roles == PROGRAM:
             continue
-        who = program(getattr(scene.cast, role), scene.cast.project)
+        who = somebody(role, scene)
         with nothing_changes():
             response = call(name, who, scene)
         if response.status_code != 403 or response.json()["code"] != "role":
             wrong.append(f"{name}: {response.status_code}")
     assert wrong == []
+
+
+def test_nobody_rates_by_a_script_under_their_own_name(scene: Scene) -> None:
+    with pytest.raises(tokens.NotPossible):
+        program(scene.cast.rater, scene.cast.project, ("labels:write",))
