@@ -6,6 +6,7 @@ for. What lies in the artefact store is never touched: its identity is that of i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,9 @@ from annotate.method_titles import ABOUT, METHOD_TITLES
 from annotate.templatetags.concord import guard_title, guard_value
 from annotate.training_cost import Cost
 from labeling.models import PromptSet, Snapshot
+from labeling.preference_sets import IMPORTED
 from models_runtime.models import Checkpoint, Job
+from training.configs import Filters
 from training.models import TrainingRun
 
 UNKNOWN = "unknown"  # the hubs' own word for a licence that nobody stated
@@ -97,11 +100,16 @@ def _front(known: _Known) -> dict[str, Any]:
     if known.root != row:
         front |= {"base_model": [_origin(known.root)], "base_model_relation": "finetune"}
     if known.runs:
-        front["datasets"] = [_dataset(one.snapshot) for one in known.runs]
+        front["datasets"] = [_dataset(one) for run in known.runs for one in _sets(run)]
         spent = training_cost.of(_jobs(known.runs))
         front["co2_eq_emissions"] = {"emissions": round(spent.grams, 4), "source": "estimate"}
     front["tags"] = ["concord", "rlhf", row.kind, *([run.method] if run else [])]
     return front
+
+
+def _sets(run: TrainingRun) -> list[Snapshot]:
+    """What it trained on: its own labels, and whatever was mixed with them."""
+    return [part.snapshot for part in run.parts.all()] or [run.snapshot]
 
 
 def _dataset(snapshot: Snapshot) -> str:
@@ -149,6 +157,8 @@ def _data(known: _Known) -> Section:
     lines = [
         _("Snapshot of labels: %(name)s, sha256 %(sha256)s")
         % {"name": run.snapshot.pk, "sha256": code(run.snapshot.sha256)},
+        *_mixed_in(run),
+        *_filtered(run),
         _("Campaign: %(name)s") % {"name": inert(run.campaign.name)},
         _("Labels by people: %(n)s") % {"n": numerals.whole(labelled.get("person", 0))},
         _("Labels by simulated raters: %(n)s")
@@ -158,6 +168,19 @@ def _data(known: _Known) -> Section:
         *_left_out(run, compared),
     ]
     return _("Data"), _list(lines)
+
+
+def _mixed_in(run: TrainingRun) -> list[str]:
+    said = _("Mixed with it: snapshot %(name)s, sha256 %(sha256)s")
+    return [said % {"name": one.pk, "sha256": code(one.sha256)} for one in _sets(run)[1:]]
+
+
+def _filtered(run: TrainingRun) -> list[str]:
+    """The filters that were set; what each left out is counted below."""
+    usual = dataclasses.asdict(Filters())
+    asked = [(n, v) for n, v in run.select.get("filters", {}).items() if v != usual.get(n)]
+    shown = ", ".join(code(f"{name} = {value}") for name, value in sorted(asked))
+    return [_("Filters: %(filters)s") % {"filters": shown}] if asked else []
 
 
 def _left_out(run: TrainingRun, compared: dict[str, int]) -> list[str]:
@@ -267,6 +290,11 @@ def _licences(known: _Known) -> Section:
     for row in known.prompt_sets:
         shown = {"name": inert(row.name), "licence": inert(row.licence or UNKNOWN)}
         lines.append(_("Prompts %(name)s: %(licence)s") % shown)
+    imported = {one.pk: one for run in known.runs for one in _sets(run) if one.is_imported}
+    for one in imported.values():
+        told = one.counts[IMPORTED]
+        shown = {"name": inert(told["name"]), "licence": inert(told.get("licence") or UNKNOWN)}
+        lines.append(_("Imported set %(name)s: %(licence)s") % shown)
     return _("Licences"), _list(lines)
 
 

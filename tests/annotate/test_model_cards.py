@@ -95,6 +95,26 @@ def test_the_body_says_data_method_metrics_limits_lineage_and_cost(scene: Cast) 
         assert said in body, said
 
 
+def test_a_mixture_names_its_sets_their_licences_and_the_filters(scene: Cast) -> None:
+    run = TrainingRun.objects.get(output=candidate())
+    imported = Snapshot.objects.create(
+        project=scene.project,
+        campaign=scene.campaign,
+        sha256="c" * 64,
+        uri="file:///nowhere/hh",
+        counts={"imported": {"name": "helpful", "licence": "MIT"}},
+    )
+    for place, snapshot in enumerate((run.snapshot, imported)):
+        run.parts.create(snapshot=snapshot, place=place, weight=1.0)
+    run.select = {"filters": {"least_agreement": 0.7, "tags": ""}}
+    run.save()
+    card = model_card.of(candidate())
+    assert f"helpful/snapshot-{'c' * 12}" in card.front["datasets"]
+    assert f"- Mixed with it: snapshot {imported.pk}, sha256 `{'c' * 64}`\n" in card.body
+    assert "- Filters: `least_agreement = 0.7`\n" in card.body
+    assert "- Imported set helpful: MIT\n" in card.body
+
+
 def test_what_a_guard_did_not_hold_and_nobody_labelled_is_said(scene: Cast) -> None:
     evaluation = Evaluation.objects.order_by("-id")[0]
     evaluation.result["guards"][1] |= {"ok": False, "value": 40.0}
