@@ -103,11 +103,17 @@ def is_settled(card: Assignment) -> bool:
     """Whether its answer cannot be taken back any more: its rater knows what was expected, or
     their test is over."""
     if card.comparison.purpose == "work":
-        return False
+        return are_in_use(card.comparison.campaign, card.rater) and has_met_item_of(card)
     over = card.comparison.purpose == "qualification" and qualification.is_decided(
         card.rater_id, card.campaign_id, card.occasion
     )
     return over or gold_results.is_known(card)
+
+
+def has_met_item_of(card: Assignment) -> bool:
+    """Whether its rater was handed an item that was made of the same card."""
+    met = Gold.objects.filter(source=card.comparison_id, comparison__assignments__rater=card.rater)
+    return met.exists()
 
 
 def _before_work(
@@ -216,6 +222,10 @@ _WORK = """
             SELECT 1 FROM labeling_assignment w
             WHERE w.comparison_id = q.id AND w.rater_id = %s
         )
+        AND NOT EXISTS (
+            SELECT 1 FROM labeling_gold t CROSS JOIN labeling_assignment m
+            WHERE t.source_id = q.id AND m.comparison_id = t.comparison_id AND m.rater_id = %s
+        )
     )
 """
 
@@ -238,14 +248,15 @@ def _done(
 
 
 def _gold(rater: User, campaign: Campaign, unless: Unless) -> Aside | None:
-    values = [campaign.pk, rater.pk, campaign.pk, rater.pk, *unless[1]]
+    values = [campaign.pk, rater.pk, campaign.pk, rater.pk, rater.pk, *unless[1]]
     row = _first(_GOLD.format(work=_WORK, unless=unless[0]), values)
     return Aside(row[0]) if row else None
 
 
 def _repeat(rater: User, campaign: Campaign, unless: Unless) -> Aside | None:
     gap = campaign.repeat_after
-    values = [rater.pk, campaign.pk, LOOK_BACK, gap, rater.pk, campaign.pk, rater.pk, *unless[1]]
+    who = [rater.pk, campaign.pk]
+    values = [*who, LOOK_BACK, gap, rater.pk, campaign.pk, rater.pk, rater.pk, *unless[1]]
     row = _first(_REPEAT.format(work=_WORK, unless=unless[0]), values)
     return Aside(row[0], occasion=1) if row else None
 

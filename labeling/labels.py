@@ -497,7 +497,7 @@ def _check_may_return(card: Assignment, now: datetime) -> None:
         raise NotOpen(admission.SAID[why])
     if why := confirmations.refusal(card.rater, card.comparison.campaign):
         raise NotOpen(why)
-    if card.is_aside and asides.is_settled(card):
+    if asides.is_settled(card):
         raise NotOpen(phrase("You have been told what was expected there: your answer stays."))
     limits = boundaries.of(card.rater, card.comparison.campaign, now)
     if limits and not limits.consented:

@@ -30,7 +30,8 @@ def locked(pk: int) -> Assignment:
 
 # Which comparison is next for a rater, and its slot taken, in one statement: what was chosen
 # cannot be gone before it is taken. comparison_queue is the index it walks. Nobody is handed a
-# comparison of a talk, which is judged where it is held.
+# comparison of a talk, which is judged where it is held, nor one that an item was made of which
+# they have met: a card that was complete then may be open again, and they know what is expected.
 _TAKE_FIRST = """
     UPDATE labeling_comparison SET slots_left = slots_left - 1 WHERE id = (
         SELECT c.id FROM labeling_comparison c
@@ -41,6 +42,10 @@ _TAKE_FIRST = """
         AND (c.iteration_id IS NULL OR (i.state = 'collecting' AND i.paused_at IS NULL))
         AND NOT EXISTS (
             SELECT 1 FROM labeling_assignment a WHERE a.comparison_id = c.id AND a.rater_id = %s
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM labeling_gold t CROSS JOIN labeling_assignment k
+            WHERE t.source_id = c.id AND k.comparison_id = t.comparison_id AND k.rater_id = %s
         )
         {onward} {unless}
         ORDER BY c.priority DESC, c.shuffle, c.id LIMIT 1 {lock}
@@ -76,7 +81,7 @@ def take_first(
     Without ``wait`` a comparison that somebody else is taking just now is passed over: for a
     transaction that holds another one already, and must not wait for two.
     """
-    who = [campaign.pk, rater.kind == "person", rater.pk]
+    who = [campaign.pk, rater.kind == "person", rater.pk, rater.pk]
     if after is not None:
         place = [after.priority, after.shuffle, after.priority, campaign.pk]
         if found := _take(who + place, unless, wait, _ONWARD):
