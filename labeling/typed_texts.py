@@ -25,6 +25,8 @@ COLUMNS = {
     "split": "text",
     "source": "text",
     "rater": "text",
+    "adjudicated": "flag",
+    "late": "flag",
 }
 
 
@@ -34,13 +36,14 @@ def of(campaign: Campaign) -> QuerySet[RaterText]:
         accepted.rule("label"), label__comparison__campaign=campaign, erased_at=None
     )
     return rows.select_related(
-        "label__question_version", "label__comparison__prompt", "rater"
+        "label__question_version", "label__comparison__prompt", "label__adjudication", "rater"
     ).order_by("pk")
 
 
 def rows(campaign: Campaign, texts: Iterable[RaterText]) -> Iterator[dict[str, Any]]:
     """One row for each text. ``about`` is the completion that it is about, as text; "" where it
-    is about the whole card. ``type`` is the instrument, ``rater`` a pseudonym."""
+    is about the whole card. ``type`` is the instrument, ``rater`` a pseudonym; ``adjudicated``:
+    a lead wrote it in deciding; ``late``: its answer came after its lease had ended."""
     held: list[RaterText] = []
     for text in texts:
         held.append(text)
@@ -68,6 +71,8 @@ def _rows(campaign: Campaign, texts: list[RaterText]) -> Iterator[dict[str, Any]
             "split": label.comparison.prompt.split,
             "source": label.source,
             "rater": pseudonym(campaign.project.pseudonym_key, text.rater),
+            "adjudicated": hasattr(label, "adjudication"),
+            "late": label.late,
         }
 
 

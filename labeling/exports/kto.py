@@ -6,6 +6,8 @@
                                 ``split``: heldout is for evaluation; ``source``: who judged
                                 (person, simulated, program, mixed); ``labels``: how many voted
     checkpoint, on_policy, finish_reason, system_prompt, completion_id
+    adjudicated, late           whether a lead's own answer decided it, and no majority; whether a
+                                label that it is made of came after its lease had ended
 
 One row for each completion on whose thumb more than half of the votes agree. Flagged comparisons,
 labels that do not count, even votes, and erased texts are left out and counted. KTO wants both
@@ -38,13 +40,16 @@ COLUMNS = {
     "finish_reason": "text",
     "system_prompt": "text",
     "completion_id": "whole",
+    "adjudicated": "flag",
+    "late": "flag",
 }
 EXAMPLE = """\
 {"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
 "completion": [{"role": "assistant", "content": "Air scatters blue light most."}], \
 "label": true, "comparison": 7, "iteration": 1, "split": "train", "item": "sky", \
 "source": "person", "labels": 1, "checkpoint": "demo-policy", "on_policy": true, \
-"finish_reason": "eos", "system_prompt": "", "completion_id": 12}
+"finish_reason": "eos", "system_prompt": "", "completion_id": 12, \
+"adjudicated": false, "late": false}
 """
 
 
@@ -80,6 +85,13 @@ def _of(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[st
         counts["flagged"] += 1
         return
     voters = voting(row.answers, options.sources)
+    lead = [row.resolved] if row.resolved and row.resolved.source in options.sources else []
+    decided = lead if thumbs(lead) else []
+    voters = decided or voters
+    marks = {
+        "adjudicated": bool(decided),
+        "late": not decided and any(one.late for one in voters),
+    }
     votes = thumbs(voters)
     if not votes:
         counts["without a thumb that counts"] += 1
@@ -91,7 +103,8 @@ def _of(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[st
             counts["tied"] += 1
         elif given:
             source = source_of(voters)
-            yield _row(row, completion, 2 * given.count(True) > len(given), len(given), source)
+            up = 2 * given.count(True) > len(given)
+            yield {**_row(row, completion, up, len(given), source), **marks}
 
 
 def thumbs(voters: Iterable[Answer]) -> dict[int, list[bool]]:

@@ -8,6 +8,7 @@
     comparison, iteration, split, item, source, labels
                                 as in the format trl
     completion_ids              in the order of the texts
+    adjudicated, late           as in the format trl
 
 One row for each comparison whose majority preferences make an order; with ``per_label`` one for
 each label in force that states one, with label and rater (a pseudonym). Only what raters were
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from labeling.aggregation import decide
+from labeling.aggregation import decide, voting
 from labeling.judgements import ERASED, SOURCES, Judged
 from models_runtime.records import Preference
 
@@ -40,6 +41,8 @@ COLUMNS = {
     "source": "text",
     "labels": "whole",
     "completion_ids": "wholes",
+    "adjudicated": "flag",
+    "late": "flag",
 }
 LABEL_COLUMNS = {"label": "whole", "rater": "text"}
 NO_ORDER = "without one order"
@@ -47,7 +50,8 @@ EXAMPLE = """\
 {"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
 "completions": ["Air scatters blue light most.", "It reflects the sea.", "Why not?"], \
 "ranks": [1, 2, 2], "comparison": 7, "iteration": 1, "split": "train", "item": "sky", \
-"source": "person", "labels": 1, "completion_ids": [12, 13, 11]}
+"source": "person", "labels": 1, "completion_ids": [12, 13, 11], \
+"adjudicated": false, "late": false}
 """
 
 
@@ -135,7 +139,9 @@ def _majority_rows(
     if order is None or open_pairs:
         counts[NO_ORDER if verdict.preferences else verdict.reason] += 1
         return
-    yield _row(row, order, verdict.source, verdict.labels)
+    late = not verdict.adjudicated and any(one.late for one in voting(row.answers))
+    marks = {"adjudicated": verdict.adjudicated, "late": late}
+    yield {**_row(row, order, verdict.source, verdict.labels), **marks}
 
 
 def _label_rows(row: Judged, options: Options, counts: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -147,7 +153,8 @@ def _label_rows(row: Judged, options: Options, counts: Counter[str]) -> Iterator
         elif order is None:
             counts[NO_ORDER] += 1
         else:
-            by = {"label": answer.label, "rater": answer.rater}
+            marks = {"adjudicated": False, "late": answer.late}
+            by = {**marks, "label": answer.label, "rater": answer.rater}
             yield {**_row(row, order, answer.source, 1), **by}
 
 

@@ -4,8 +4,11 @@
     kind                        demonstration | rewrite
     rewrote                     the id of the completion that was edited; null otherwise
     comparison, iteration, split, item, source, label, rater (a pseudonym), completion_id,
-    system_prompt               ``split``: heldout is for evaluation; ``source``: who wrote it;
-                                ``system_prompt``: that the answers beside it were sampled under
+    system_prompt, adjudicated, late
+                                ``split``: heldout is for evaluation; ``source``: who wrote it;
+                                ``system_prompt``: that the answers beside it were sampled under;
+                                ``adjudicated``: a lead decided the comparison by an answer of
+                                their own; ``late``: it came after its lease had ended
 
 One row for each answer that somebody wrote, of labels in force, counted or not: what was written
 is as good late. Flagged comparisons, other sources and erased texts are left out and counted.
@@ -34,6 +37,8 @@ COLUMNS = {
     "rater": "text",
     "completion_id": "whole",
     "system_prompt": "text",
+    "adjudicated": "flag",
+    "late": "flag",
 }
 EXAMPLE = """\
 {"prompt": [{"role": "user", "content": "Why is the sky blue?"}], \
@@ -41,7 +46,7 @@ EXAMPLE = """\
 "kind": "demonstration", "rewrote": null, "comparison": 7, "iteration": 1, "split": "train", \
 "item": "sky", "source": "person", "label": 31, \
 "rater": "9f86d081884c7d659a2feaa0c55ad015", "completion_id": 12, \
-"system_prompt": ""}
+"system_prompt": "", "adjudicated": false, "late": false}
 """
 
 
@@ -111,4 +116,6 @@ def _row(
         "rater": answer.rater,
         "completion_id": completion.id,
         "system_prompt": completion.system_prompt,
+        "adjudicated": row.resolved is not None,
+        "late": answer.late,
     }
