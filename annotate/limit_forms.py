@@ -200,9 +200,19 @@ class BudgetForm(BudgetFields):
 class QuotaForm(QuotaFields):
     """The quotas of a campaign that exists."""
 
+    fill = forms.BooleanField(
+        label=gettext_lazy("Draw prompts to fill them"),
+        required=False,
+        help_text=gettext_lazy(
+            "From the next round on prompts are sampled in the shares that are still missing, and "
+            "not as they come."
+        ),
+    )
+
     def __init__(self, campaign: Campaign, data: Any = None) -> None:
         wanted = quotas.wanted_of(campaign)
-        super().__init__(data, initial={"by_category": wanted, "by_language_of": wanted})
+        now = {"fill": campaign.plan.get("fill_quotas", False)}
+        super().__init__(data, initial={"by_category": wanted, "by_language_of": wanted, **now})
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

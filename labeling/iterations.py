@@ -28,6 +28,10 @@ class Plan:
     """What one iteration does; frozen on the Iteration when it starts."""
 
     prompts: int = field(default=0, metadata={"help": "Prompts to sample; 0 takes all."})
+    fill_quotas: bool = field(
+        default=False,
+        metadata={"help": "Whether prompts are drawn to fill the campaign's quotas."},
+    )
     k: int = field(default=4, metadata={"help": "Completions per prompt and checkpoint."})
     temperature: float = field(default=0.8, metadata={"help": "Sampling temperature."})
     more_temperatures: list[float] = field(

@@ -9,6 +9,7 @@ passed by no more than those. Where a quota is raised, or labels are taken out, 
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ LARGEST = 10_000_000
 EVERY_SECONDS = 5.0
 TIME_SHARE = 0.05  # of a tick's time, at most, spent on counting
 LOOKS = 40  # transactions of one look
+Asked = tuple[int, str, str]  # a prompt's id, category and language
 _next_look: dict[int, float] = {}  # by campaign, on this process's clock
 
 
@@ -73,6 +75,18 @@ def settle(*, campaign: Campaign, wanted: Iterable[Wanted], actor: User | None =
         # The names are the prompts', and no words of a person about anybody.
         audit.record(verb="quotas settled", obj=campaign, actor=actor, data={"n": len(rows)})
     _next_look.pop(campaign.pk, None)
+
+
+def draw_by(*, campaign: Campaign, fill: bool, actor: User | None = None) -> None:
+    """Whether the prompts of rounds that begin from now on are drawn to fill the quotas."""
+    with transaction.atomic():
+        held = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if held.plan.get("fill_quotas", False) == fill:
+            return
+        held.plan = {**held.plan, "fill_quotas": fill}
+        held.save(update_fields=["plan"])
+        audit.record(verb="quotas settled", obj=held, actor=actor, data={"fill": fill})
+    campaign.plan = held.plan
 
 
 def check(rows: list[Wanted]) -> None:
@@ -154,6 +168,59 @@ def recount(campaign: Campaign, now: datetime | None = None) -> None:
         for name in [*known, *(name for name in counted if name not in known)][: 2 * MOST]:
             row = known.get(name) or Quota(campaign=campaign, kind=kind, name=name)
             _note(row, campaign, counted.get(name, 0), now)
+
+
+def fill(campaign: Campaign, prompts: Iterable[Asked], n: int, draw: random.Random) -> list[int]:
+    """Up to ``n`` of these prompts, drawn so that the quotas fill together: each is of the names
+    of which most is still missing, as a share of what is wanted. What no quota names comes when
+    none is missing, what is filled not at all while anything else is left. Within names all have
+    the same chance. Without a quota every prompt has."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for pk, category, language in prompts:
+        groups.setdefault((category, language), []).append(pk)
+    for members in groups.values():
+        draw.shuffle(members)
+    missing = _missing(campaign, n)
+    taken: list[int] = []
+    while len(taken) < n and groups:
+        urgent = {names: _urgency(names, missing) for names in groups}
+        most = max(urgent.values())
+        tied = [names for names in groups if urgent[names] == most]
+        [best] = draw.choices(tied, [len(groups[names]) for names in tied])
+        taken.append(groups[best].pop())
+        if not groups[best]:
+            del groups[best]
+        for name in zip(KINDS, best, strict=True):
+            if name in missing:
+                missing[name] = (missing[name][0] - 1, missing[name][1])
+    return taken
+
+
+def _missing(campaign: Campaign, n: int) -> dict[tuple[str, str], tuple[float, float]]:
+    """(kind, name) of each quota: what is missing and what is wanted, in prompts where n of them
+    are all that is missing."""
+    found = [row for row in rows_of(campaign) if row.amount is not None]
+    wanted = {(row.kind, row.name): goal(row, campaign) or 0 for row in found}
+    left = {
+        (row.kind, row.name): max(0, wanted[row.kind, row.name] - row.collected) for row in found
+    }
+    scaled: dict[tuple[str, str], tuple[float, float]] = {}
+    for kind in KINDS:
+        total = sum(amount for key, amount in left.items() if key[0] == kind)
+        scale = n / total if total else 0.0
+        for key, amount in left.items():
+            if key[0] == kind:
+                scaled[key] = (amount * scale, max(1.0, wanted[key] * scale))
+    return scaled
+
+
+def _urgency(names: tuple[str, str], missing: dict[tuple[str, str], tuple[float, float]]) -> float:
+    """How much a prompt of these names is wanted: nothing of a filled name, and before it what no
+    quota names."""
+    found = [missing[key] for key in zip(KINDS, names, strict=True) if key in missing]
+    if any(left <= 0 for left, _wanted in found):
+        return -1.0
+    return sum(left / wanted for left, wanted in found)
 
 
 def apply(campaign: Campaign) -> int:

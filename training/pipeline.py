@@ -207,7 +207,7 @@ def _start_sampling(iteration: Iteration) -> SamplingBatch:
     ]
     embed = plan.strategy != "random"
     inputs = [
-        runs.prompts_input(iteration, limit=plan.prompts),
+        runs.prompts_input(iteration, limit=plan.prompts, fills=plan.fill_quotas),
         *[jobs.input_of_checkpoint(f"policy-{c.pk}", c) for c in sources],
     ]
     with _locked(iteration):

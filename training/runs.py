@@ -16,6 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from labeling import quotas
 from labeling.iterations import Plan, plan_of
 from labeling.models import Iteration, Prompt, SamplingBatch, Snapshot, User
 from models_runtime import audit, jobs, phrases, registry
@@ -312,18 +313,26 @@ def prompts_input(
     system_prompt: str = "",
     prompt_set: int = 0,
     draw: int = 0,
+    fills: bool = False,
 ) -> dict[str, Any]:
     """The campaign's prompts (of one split, of one set) as a job input named ``prompts``; with a
     limit, that many of them, drawn by the plan's seed, the iteration's number and ``draw``.
-    ``system_prompt`` goes before each, for a job whose samplers have none of their own."""
+    With ``fills`` they are drawn to fill the campaign's quotas, without a limit as many as there
+    are to be comparisons. ``system_prompt`` goes before each, for a job whose samplers have none
+    of their own."""
     rows = prompts_of(iteration)
     rows = rows.filter(split=split) if split else rows
     rows = rows.filter(prompt_set=prompt_set) if prompt_set else rows
     wanted = list(rows.order_by("id").values_list("pk", flat=True))
     if not wanted:
         raise ValueError(NO_PROMPTS[split])
-    if limit and limit < len(wanted):
-        wanted = random.Random(seed_for(iteration, "sample") + draw).sample(wanted, limit)
+    by_chance = random.Random(seed_for(iteration, "sample") + draw)
+    if fills:
+        asked = rows.order_by("id").values_list("pk", "category", "language")
+        most = limit or plan_of(iteration).comparisons
+        wanted = quotas.fill(iteration.campaign, asked, most, by_chance)
+    elif limit and limit < len(wanted):
+        wanted = by_chance.sample(wanted, limit)
     found = rows.in_bulk(wanted)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "prompts.jsonl"

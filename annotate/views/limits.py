@@ -73,6 +73,8 @@ def campaign_quotas(request: SignedInRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             quotas.settle(campaign=row, wanted=form.wanted(), actor=request.user)
+            fill = form.cleaned_data["fill"]
+            quotas.draw_by(campaign=row, fill=fill, actor=request.user)
         except quotas.Refused as error:
             form.add_error(None, language.said_by(error))
         else:
