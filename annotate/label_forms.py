@@ -51,6 +51,7 @@ class LabelsForm(forms.Form):
     until = DayField(
         label=_("To day"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
+    reserved = forms.BooleanField(label=_("Kept for evaluation only"), required=False)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**62)
 
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:

@@ -235,7 +235,7 @@ def answered_by_all(comparison: Comparison) -> Label | None:
     if decided is not None:
         return decided
     labels = list(accepted.of(rows).select_related("question_version").order_by("pk"))
-    said = {_gist(label) for label in labels}
+    said = {gist(label) for label in labels}
     return labels[-1] if len(labels) > 1 and len(said) == 1 and None not in said else None
 
 
@@ -249,7 +249,7 @@ def candidates(campaign: Campaign, most: int = 20) -> list[Comparison]:
     gists: dict[int, Counter[str | None]] = {}
     labels = accepted.of(Label.objects.filter(comparison__in=ids, source="person"))
     for label in labels.select_related("question_version"):
-        gists.setdefault(label.comparison_id, Counter())[_gist(label)] += 1
+        gists.setdefault(label.comparison_id, Counter())[gist(label)] += 1
     taken = set(Gold.objects.filter(source__in=ids).values_list("source", flat=True))
     agreed = [
         pk
@@ -278,7 +278,7 @@ def counts(campaign: Campaign) -> Counter[str]:
     return Counter(rows.values_list("purpose", flat=True))
 
 
-def _gist(label: Label) -> str | None:
+def gist(label: Label) -> str | None:
     """What an answer prefers, whatever the strength; None where it prefers nothing."""
     asked = label.question_version
     preferences, ties = questions.preferences_of(asked.parts, label.answer, asked.trains_on)

@@ -40,6 +40,7 @@ class Wanted:
     since: dt.date | None = None
     until: dt.date | None = None
     before: int | None = None  # only labels of lower ids
+    reserved: bool = False  # only of comparisons that are kept for evaluation
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def find(campaign: Campaign, wanted: Wanted) -> Page:
     floor = _floor(rows, wanted)
     if floor is not None:
         rows = rows.filter(pk__gte=floor)
+    if wanted.reserved:
+        rows = rows.filter(comparison__reserved=True)
     named = accepted.of(_saying(rows, campaign, wanted)).select_related(
         "rater", "question_version", "comparison__prompt", "guideline_version"
     )
@@ -83,7 +86,7 @@ def _own(wanted: Wanted) -> dict[str, Any]:
 def _floor(rows: QuerySet[Label], wanted: Wanted) -> int | None:
     """The lowest id that this page looks at; None where that is all there are. Only where an
     answer has to be read is the stretch limited."""
-    if not (wanted.said or wanted.side):
+    if not (wanted.said or wanted.side or wanted.reserved):
         return None
     ids = rows.order_by("-pk").values_list("pk", flat=True)
     return ids[STRETCH - 1 : STRETCH].first()

@@ -18,8 +18,9 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 
+from labeling.iterations import MOST_RESERVED
 from labeling.models import Campaign, Comparison, User
 from models_runtime import audit
 from models_runtime.phrases import phrase
@@ -93,6 +94,21 @@ def settle(*, campaign: Campaign, order: Order, actor: User | None = None) -> No
     campaign.ordering = held.ordering
 
 
+def reserve(*, campaign: Campaign, share: float, actor: User | None = None) -> None:
+    """Reserve this share of the comparisons of each round that begins from now on; those there
+    are stay as they were drawn. Raises Refused."""
+    if not 0 <= share <= MOST_RESERVED:
+        raise Refused(phrase("At most half of the comparisons are kept for evaluation."))
+    with transaction.atomic():
+        held = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if held.plan.get("reserve_share", 0.0) == share:
+            return
+        held.plan = {**held.plan, "reserve_share": share}
+        held.save(update_fields=["plan"])
+        audit.record(verb="reserve settled", obj=held, actor=actor, data={"share": share})
+    campaign.plan = held.plan
+
+
 def check(order: Order) -> None:
     """Raises Refused, one sentence."""
     if order.rule not in RULES or order.first not in FIRST or not set(order.strata) <= set(STRATA):
@@ -135,7 +151,8 @@ def tick() -> int:
 def reserved(campaign: Campaign) -> tuple[int, int]:
     """How many of its comparisons are reserved, and of how many of them labels are counted."""
     rows = Comparison.objects.filter(campaign=campaign, reserved=True)
-    return rows.count(), rows.filter(counted__gt=0).count()
+    found = rows.aggregate(n=Count("pk"), labelled=Count("pk", filter=Q(counted__gt=0)))
+    return found["n"], found["labelled"]
 
 
 def _put_in_order(campaign: Campaign) -> int:

@@ -23,6 +23,7 @@ from labeling.judgements import SOURCES
 from labeling.models import Campaign, Snapshot, User
 from models_runtime import artifacts, audit
 
+SPLITS = ("train", "heldout", "reserved")
 TYPES = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -30,7 +31,8 @@ TYPES = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parque
 @require_safe
 @access.signed_in
 def export(request: SignedInRequest, slug: str, source: str, suffix: str) -> HttpResponseBase:
-    """The campaign's preferences as they are now, in TRL's format. source: person or all."""
+    """The campaign's preferences as they are now, in TRL's format. source: person or all;
+    ?split= one of the splits alone."""
     campaign = access.campaign_for_staff(request.user, slug)
     try:
         handle = _exported(request, campaign, source, suffix)
@@ -69,13 +71,15 @@ def file_of(snapshot: Snapshot, name: str, actor: User) -> HttpResponseBase:
 def _exported(request: SignedInRequest, campaign: Campaign, source: str, suffix: str) -> BinaryIO:
     """An open file without a name: it is gone when the response ends, whatever happens."""
     module, counts = exports.load("trl"), Counter[str]()
-    options = module.Options(sources=SOURCES if source == "all" else (source,))
+    split = request.GET.get("split", "all")
+    split = split if split in SPLITS else "all"
+    options = module.Options(sources=SOURCES if source == "all" else (source,), split=split)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         path = Path(scratch) / f"export.{suffix}"
         with snapshots.consistent_read():
             rows = module.rows(snapshots.judged(campaign), options, counts)
             files.write(rows, module.columns(options), path)
         handle = os.fdopen(os.open(path, os.O_RDONLY), "rb")
-    data = {"format": "trl", "source": source, **counts}
+    data = {"format": "trl", "source": source, "split": split, **counts}
     audit.record(verb="exported", obj=campaign, actor=request.user, data=data)
     return handle

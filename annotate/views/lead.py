@@ -27,6 +27,7 @@ from labeling import (
     conversations,
     disputes,
     flags,
+    order,
     pay,
     pay_disputes,
     pilots,
@@ -322,6 +323,7 @@ def _context(request: SignedInRequest, campaign: Campaign) -> dict[str, Any]:
         "quotas": lambda: quotas.wanted_of(campaign),
         "questions_open": lambda: card_questions.unanswered(campaign).count(),
         "pay_disputes_open": lambda: pay_disputes.unanswered(campaign).count(),
+        "reserved": lambda: order.reserved(campaign),
         "owed": lambda: pay.owed(campaign),  # asked for by the page alone, not as it lives
         "talks": conversations.tally(campaign) if conversations.live_of(campaign) else None,
         # Before the first label: what as many as are wanted will show.
