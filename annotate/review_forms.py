@@ -9,9 +9,11 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from annotate.forms import DayField, RequestForm
+from annotate.forms import DayField, RequestForm, printable
 from labeling import adjudications, send_backs
 from labeling.models import Adjudication, Exclusion
+
+MASK = "[…]"  # what stands for a text that was masked
 
 
 class DecisionForm(RequestForm):
@@ -62,6 +64,28 @@ class ExclusionForm(forms.Form):
 def beginning(day: dt.date) -> dt.datetime:
     """The first moment of a day."""
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+
+
+class MaskForm(RequestForm):
+    """What is to be masked in every text of a comparison, one a line, and by what."""
+
+    finds = forms.CharField(
+        required=False,
+        max_length=20_000,
+        error_messages={"max_length": _("Write at most 20,000 characters to be masked.")},
+    )
+    mask = forms.CharField(
+        required=False,
+        max_length=100,
+        validators=[printable],
+        error_messages={"max_length": _("What stands instead has at most 100 characters.")},
+    )
+
+    def lines(self) -> list[str]:
+        return [line for line in self.cleaned_data["finds"].splitlines() if line.strip()]
+
+    def instead(self) -> str:
+        return self.cleaned_data["mask"] or MASK
 
 
 def texts_in(posted: dict[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -96,6 +96,18 @@ def redact(*, comparison: Comparison, texts: Mapping[str, str], actor: User) -> 
             data={"texts": len(made), "quoted": sum(len(row.quoted) for row in made)},
         )
     return made
+
+
+def mask(text: str, finds: Iterable[str], by: str) -> tuple[str, int]:
+    """The text with every match of ``finds`` replaced by ``by``, and how many there were: whole
+    words, in upper or lower case, with any white space between them. The longest go first."""
+    words = sorted(
+        (find.split() for find in finds if find.strip()), key=lambda one: -sum(map(len, one))
+    )
+    if not words:
+        return text, 0
+    tests = "|".join(r"\s+".join(map(re.escape, one)) for one in words)
+    return re.subn(rf"(?<!\w)(?:{tests})(?!\w)", lambda _found: by, text, flags=re.IGNORECASE)
 
 
 def of(comparison: Comparison) -> QuerySet[Redaction]:

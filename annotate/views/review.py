@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import access, cards, disputed, language
 from annotate.access import SignedInRequest
-from annotate.review_forms import DecisionForm, SendBackForm, texts_in
-from labeling import adjudications, disputes, redactions, send_backs
+from annotate.review_forms import MASK, DecisionForm, MaskForm, SendBackForm, texts_in
+from labeling import adjudications, consents, disputes, redactions, send_backs
 from labeling.disputes import REASONS
 from labeling.models import Campaign, Comparison, Dispute
 from labeling.questions import InvalidAnswer
@@ -143,17 +143,53 @@ def redact(request: SignedInRequest, slug: str, pk: int) -> HttpResponse:
     """Replace texts by those without personal data."""
     comparison = access.comparison_for_lead(request.user, slug, pk)
     texts = texts_in(request.POST.dict())
+    if request.POST.get("act") == "preview":
+        return _masked(request, comparison, texts)
     try:
         redactions.redact(comparison=comparison, texts=texts, actor=request.user)
     except redactions.NotPossible as error:
-        return _item(request, comparison, language.said_by(error))
+        return _item(request, comparison, language.said_by(error), texts)
     messages.success(
         request, _("Replaced. Snapshots that hold the old words are looked for and say so.")
     )
     return redirect("review-item", slug=slug, pk=pk)
 
 
-def _item(request: SignedInRequest, comparison: Comparison, refused: str = "") -> HttpResponse:
+def _masked(
+    request: SignedInRequest, comparison: Comparison, texts: dict[str, str]
+) -> HttpResponse:
+    """The page with every match masked in its fields, and what that changes; nothing is stored."""
+    form = MaskForm(request.POST)
+    if not form.is_valid():
+        return _item(request, comparison, form.sentence(), texts)
+    found = {
+        name: redactions.mask(text, form.lines(), form.instead()) for name, text in texts.items()
+    }
+    if not any(count for _text, count in found.values()):
+        return _item(request, comparison, _("None of this stands in the texts."), texts)
+    return _item(request, comparison, texts={name: text for name, (text, _n) in found.items()})
+
+
+def _passages(comparison: Comparison, texts: dict[str, str] | None) -> list[dict[str, Any]]:
+    """Each text with what is in its field: as it stands, or as it was sent or masked."""
+    sent = texts or {}
+    rows = [(one, sent.get(one.name, one.text)) for one in redactions.passages(comparison)]
+    return [
+        {
+            "row": one,
+            "text": text,
+            "changes": consents.changes(one.text, text.replace("\r\n", "\n")),
+        }
+        for one, text in rows
+    ]
+
+
+def _item(
+    request: SignedInRequest,
+    comparison: Comparison,
+    refused: str = "",
+    texts: dict[str, str] | None = None,
+) -> HttpResponse:
     campaign, question = comparison.campaign, comparison.campaign.question
     dispute = Dispute.objects.filter(comparison=comparison).first()
     standing = adjudications.standing(comparison)
@@ -172,7 +208,9 @@ def _item(request: SignedInRequest, comparison: Comparison, refused: str = "") -
         "flags": comparison.flags.filter(resolved_at=None).select_related("rater"),
         "is_personal": comparison.state == "withdrawn",
         "standing": standing,
-        "passages": redactions.passages(comparison),
+        "passages": _passages(comparison, texts),
+        "edits": texts is not None,
+        "mask": MASK,
         "redactions": redactions.of(comparison),
         "most_more": adjudications.MOST_MORE,
         "refused": refused,

@@ -11,3 +11,14 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   found.click();
 });
+
+// What is selected in one of the texts is masked in its field, as if it had been typed.
+let field = null;
+for (const one of document.querySelectorAll("[data-passage]")) one.addEventListener("select", () => (field = one));
+for (const button of document.querySelectorAll("[data-mask]"))
+  button.addEventListener("click", () => {
+    if (!field || field.selectionStart === field.selectionEnd) return;
+    const mask = document.getElementById(button.dataset.mask).value || "[…]";
+    field.setRangeText(mask, field.selectionStart, field.selectionEnd, "end");
+    field.focus();
+  });
