@@ -51,7 +51,7 @@ def refusal(rater: User, campaign: Campaign) -> str:
 def check(rater: User, campaign: Campaign, work: Work, told: int | None) -> None:
     """Raises NotConfirmed for an answer under the guidelines with the id ``told``, where those
     are new to its rater. What a card showed before they came is answered as it stands."""
-    if not is_pending(rater, campaign, work):
+    if told is None or not is_pending(rater, campaign, work):
         return
     rows = GuidelineVersion.objects.filter(pk=told, number__gte=campaign.confirm_from)
     if rows.exists():

@@ -495,8 +495,8 @@ def _check_may_return(card: Assignment, now: datetime) -> None:
     """Whoever wants to read no more of something does not get it back by a key."""
     if why := admission.bar(card.rater, card.comparison.campaign):
         raise NotOpen(admission.SAID[why])
-    if why := confirmations.refusal(card.rater, card.comparison.campaign):
-        raise NotOpen(why)
+    if confirmations.is_pending_now(card.rater, card.comparison.campaign):
+        raise NotOpen(confirmations.SAID)
     if asides.is_settled(card):
         raise NotOpen(phrase("You have been told what was expected there: your answer stays."))
     limits = boundaries.of(card.rater, card.comparison.campaign, now)

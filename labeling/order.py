@@ -189,9 +189,10 @@ def _rounds(campaign: Campaign) -> Iterable[tuple[list[int], list[Facts]]]:
     )
     for iteration, group in groupby(found.order_by("iteration", "pk"), key=lambda row: row[0]):
         ids, rows = [], []
-        for _, pk, audience, kept, *facts in group:
-            ids.append(pk)
-            rows.append(Facts(*facts, bool(iteration) and audience == "person", kept))
+        for row in group:
+            ids.append(row[1])
+            for_people = bool(iteration) and row[2] == "person"
+            rows.append(Facts(row[4], row[5], row[6], row[7], row[8], for_people, row[3]))
         yield ids, rows
 
 
