@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate import numerals
+from annotate.language import translated
+from models_runtime.phrases import restored
 
 
 def of(result: dict[str, Any]) -> list[str]:
@@ -38,7 +40,7 @@ def _judged(judge: dict[str, Any]) -> list[str]:
 
 
 def _warned(metrics: dict[str, Any]) -> list[str]:
-    """The last warning stands as the run wrote it."""
+    """The last warning, by whatever guard."""
     told = metrics if "warnings" in metrics else metrics.get("train") or {}
     if not told.get("warnings"):
         return []
@@ -47,7 +49,13 @@ def _warned(metrics: dict[str, Any]) -> list[str]:
         "Guards of this run only warned, %(n)s times, at last: %(last)s",
         told["warnings"],
     )
-    return [said % {"n": numerals.whole(told["warnings"]), "last": told["last_warning"]}]
+    return [
+        said
+        % {
+            "n": numerals.whole(told["warnings"]),
+            "last": translated(restored(told["last_warning"])),
+        }
+    ]
 
 
 def _best(best: dict[str, Any]) -> list[str]:

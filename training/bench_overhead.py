@@ -54,6 +54,7 @@ OURS = {
     "weight_decay": 0.0,
     "save_every": 1000,
     "panel": 0,
+    "guard": "off",
 }
 THEIRS = {
     "learning_rate": RATE,
@@ -170,7 +171,7 @@ class DPO(Trained):
                     }
                 )
         task, loss = self.task("dpo"), LibraryLoss("sigmoid", 0.1)
-        fit_dpo(task, model, self.reference, self.tokenizer, rows, loss, same_start=True)
+        fit_dpo(task, model, lambda: self.reference, self.tokenizer, rows, loss, same_start=True)
 
     def train_theirs(self, model: Any) -> None:
         rows = [

@@ -5,8 +5,8 @@ HOW names a file of training/launch_files: ddp, fsdp, zero2 or zero3. PROCESSES 
 there are accelerators. This process holds the worker's leash; the others die with it. Of them the
 first alone writes to the job directory (jobdir.JobDir.rank), and what ended each of them is in
 attempt-N/ranks. Each takes its share of a batch; where the last one of a pass cannot be shared out
-it is filled up with rows from the beginning. Methods outside TOGETHER run in one process, as
-training.run alone would.
+it is filled up with rows from the beginning. Methods outside configs.TOGETHER run in one process,
+as training.run alone would, and the log says so.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ from models_runtime.jobdir import (
     RANKS,
     JobDir,
 )
+from training.configs import TOGETHER
+from training.memory import SHARED
 
 FILES = Path(__file__).parent / "launch_files"
-TOGETHER = ("sft", "dpo")  # through the library's trainers, which split a batch
+WHY = f"only {', '.join(TOGETHER)} can share a batch among several"
 # What one process says counts for all, in this order: others only end because it did.
 WORST_FIRST = (EXIT_BAD_INPUT, EXIT_NO_SPACE, EXIT_FAILED, EXIT_RETRY)
 
@@ -45,7 +47,11 @@ def main() -> int:
     """The status of the job: of the process that ended it."""
     folder, how, processes = sys.argv[1], sys.argv[2], int(sys.argv[3])
     count = processes or _accelerators()
-    if count < 2 or _method(Path(folder)) not in TOGETHER:
+    method = _method(Path(folder))
+    if count < 2 or method not in TOGETHER:
+        if count > 1:
+            sys.stdout.write(f"{method} trains in one process, not in {count}: {WHY}.\n")
+            sys.stdout.flush()  # execv keeps what is written, not what waits to be
         alone = [sys.executable, "-m", "training.run", folder]
         os.execv(sys.executable, alone)  # the leash, the log and the process's number stay
     job = JobDir.open(folder)
@@ -54,7 +60,7 @@ def main() -> int:
     started = subprocess.Popen(
         command(Path(folder), how, count),
         stdin=subprocess.DEVNULL,
-        env={**os.environ, LAUNCHED: "1", "CONCORD_PARENT": "0"},
+        env={**os.environ, LAUNCHED: "1", SHARED: how, "CONCORD_PARENT": "0"},
         preexec_fn=_dies_with_us,
     )
     told = False

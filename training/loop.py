@@ -16,13 +16,16 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from models_runtime.chat import Encoded
 from models_runtime.jobdir import JobDir, Stopped, publish
 from models_runtime.records import Progress
 from training.best import Best, is_heldout, require_heldout
 from training.configs import Optimisation, OwnLoop
 from training.configs.base import HELDOUT, SGD_MOMENTUM
 from training.panel import Panel, undisturbed
-from training.run_guards import refuse_divergence
+from training.precision import autocast, recomputing
+from training.probe import Probe
+from training.run_guards import refuse_divergence, said_of
 from training.task import Task, checkpoint_folder, prune_checkpoints
 
 E = TypeVar("E")
@@ -94,6 +97,7 @@ class Loop(Generic[E]):
         self.steps = steps_of(self.config, len(examples))
         self.optimizer = _optimizer(model, self.config)
         self.panel = Panel(task)
+        self.probe = Probe(task, self.panel, chosen_of(examples))
         self.heldout = heldout
         self.eval_every: int = getattr(self.config, "eval_every", 0)
         metric = self.config.best_metric
@@ -101,26 +105,29 @@ class Loop(Generic[E]):
         self.best = Best(metric, self.config.patience, looks)
         self._shown = 0.0
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> dict[str, Any]:
         """Train from the newest complete checkpoint to the end; the last step's metrics.
 
         Raises Stopped, after a checkpoint, when the worker asks for an end; BadInput where the
-        options ask for what the data or the metrics lack.
+        options ask for what the data or the metrics lack, or a guard stops the run.
         """
         require_heldout(self.eval_every, self.heldout)
         self.adapters.begin(self.steps)
         torch.manual_seed(self.seed)
         ended = self._resume()
-        row: dict[str, float] = {}
+        self.probe.begin(self.model)
+        row: dict[str, Any] = {}
         for step, batch in self._batches(ended):
             ended = step + 1
             row = {**self._step(step, batch), **self._measured(ended)}
+            row |= self.probe.measured(ended, self.steps, self.model)
             self._report(ended, row)
+            self.probe.check(ended, row)
             if self._gives_up(ended, row):
                 break
             self._checkpoint_when_due(ended)
         self._take_best(ended)
-        return row
+        return {**row, **said_of(self.probe.warnings)}
 
     def _gives_up(self, done: int, row: dict[str, float]) -> bool:
         """Look for the best where that is due; whether to wait for no better one."""
@@ -142,12 +149,11 @@ class Loop(Generic[E]):
             return {}
         size = self.config.micro_batch_size or self.config.batch_size
         loss, units, metrics = 0.0, 0.0, dict[str, tuple[float, float]]()
-        device = next(self.model.parameters()).device.type
         with undisturbed(self.model), torch.no_grad():
             self.model.eval()
             for start in range(0, len(self.heldout), size):
                 rows = self.heldout[start : start + size]
-                with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                with autocast(self.config, self.model):
                     sums = self.objective.sums(self.model, rows)
                 loss += sums.loss.item()
                 units += sum(self.objective.units(one) for one in rows)
@@ -187,12 +193,12 @@ class Loop(Generic[E]):
         units = sum(self.objective.units(example) for example in batch)
         size = self.config.micro_batch_size or len(batch)
         loss, metrics = 0.0, dict[str, tuple[float, float]]()
-        device = next(self.model.parameters()).device.type
         for start in range(0, len(batch), size):
-            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-                sums = self.objective.sums(self.model, batch[start : start + size])
-            share = sums.loss / units
-            share.backward()
+            with recomputing(self.config, self.model):
+                with autocast(self.config, self.model):
+                    sums = self.objective.sums(self.model, batch[start : start + size])
+                share = sums.loss / units
+                share.backward()
             loss += share.item()
             _add(metrics, sums.metrics)
         return loss, metrics
@@ -228,6 +234,7 @@ class Loop(Generic[E]):
             "optimizer": self.optimizer.state_dict(),
             "rng": random_state(),
             "best": self.best.state(),
+            "guards": self.probe.state(),
             **self._more_state(),
         }
         with publish(checkpoint_folder(self.job, done)) as folder:
@@ -247,6 +254,7 @@ class Loop(Generic[E]):
         self.optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["rng"])
         self.best.restore(state.get("best", {}))
+        self.probe.restore(state.get("guards", {}))
         self._restore(state)
         return int(state["step"])
 
@@ -256,6 +264,12 @@ class Loop(Generic[E]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Take that up again."""
+
+
+def chosen_of(examples: Sequence[Any]) -> list[Encoded]:
+    """The answers that examples teach to give: a row itself, or what an example names so."""
+    found = (getattr(example, "chosen", example) for example in examples)
+    return [row for row in found if isinstance(row, Encoded)]
 
 
 def _add(metrics: dict[str, tuple[float, float]], more: dict[str, tuple[float, float]]) -> None:

@@ -16,10 +16,12 @@ from torch import Tensor
 
 from models_runtime.chat import Encoded
 from models_runtime.records import MARGINS, Preference, PreferenceRecord, Strength
+from training.configs import Optimisation
 from training.data import PREFERENCES, Encoder, heldout_records, read_preferences
 from training.long_prompts import Room
 from training.loop import Loop, Objective, Sums
 from training.mixture import preferences_of
+from training.precision import autocast
 from training.scoring import completion_logps, in_batches, refuse_another_tokenizer
 from training.task import Task
 
@@ -141,8 +143,8 @@ def train_on_pairs(
     heldout = heldout_pairs(task)
     if against_reference:
         reference = reference_of(task)
-        pairs = with_reference(pairs, reference)
-        heldout = with_reference(heldout, reference) if heldout else []
+        pairs = with_reference(pairs, reference, task.config)
+        heldout = with_reference(heldout, reference, task.config) if heldout else []
     tune(task, encoder, pairs, PairObjective(judge), heldout=heldout)
 
 
@@ -230,12 +232,13 @@ def reference_beside(task: Task, model: Any) -> Any:
     return reference_of(task)
 
 
-def with_reference(pairs: Sequence[TextPair], reference: Any) -> list[TextPair]:
+def with_reference(
+    pairs: Sequence[TextPair], reference: Any, config: Optimisation
+) -> list[TextPair]:
     """The pairs with the reference's log-probabilities, which never change: computed once, they
     spare a second model beside the one that is trained."""
     rows = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    device = next(reference.parameters()).device.type
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):  # as the policy's are
+    with autocast(config, reference):  # as the policy's are
         logps = in_batches(completion_logps, reference, rows)
     both = zip(logps[: len(pairs)], logps[len(pairs) :], strict=True)
     return [replace(pair, reference=found) for pair, found in zip(pairs, both, strict=True)]

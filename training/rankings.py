@@ -39,6 +39,11 @@ class Ranking:
         below = {low for _, low in self.pairs}
         return sorted({high for high, _ in self.pairs} - below)
 
+    @property
+    def chosen(self) -> Encoded:
+        """One of the best, for those who watch how likely it stays."""
+        return self.completions[self.best[0]]
+
 
 def read_rankings(task: Task) -> tuple[Encoder, list[Ranking]]:
     """The snapshot's rankings that the run may train on. Raises BadInput when none is left."""

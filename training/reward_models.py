@@ -88,6 +88,11 @@ class RewardModel:
         self.model = load_reward_model(folder)
         self.normalisation = Normalisation.of(folder)
 
+    @property
+    def heads(self) -> int:
+        """How many an ensemble has."""
+        return int(self.model.config.num_labels or 1)
+
     def score(self, rows: Sequence[Encoded]) -> Scores:
         """Of any number of rows, in order."""
         by_head = head_scores(self.model, rows)

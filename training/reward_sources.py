@@ -8,8 +8,9 @@ better; penalties and KL are the method's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean, pstdev
 from typing import Any, Protocol
 
 import torch
@@ -65,11 +66,13 @@ def source_of(task: Task, demonstrations: Sequence[Demonstration]) -> RewardSour
 
 
 class ModelReward:
-    """The reward of a reward model, on its own encoding of prompt and answer."""
+    """The reward of a reward model, on its own encoding of prompt and answer. ``spread`` is the
+    mean over the last answers of the standard deviation over its heads, None of one head."""
 
     def __init__(self, judge: RewardModel, encoder: Encoder) -> None:
         self.judge = judge
         self.encoder = encoder
+        self.spread: float | None = None
 
     @classmethod
     def of(cls, task: Task, name: str = "reward_model") -> ModelReward:
@@ -82,42 +85,45 @@ class ModelReward:
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """Normalised on the model's reference samples, where it keeps them."""
-        return self._in_order(answers, lambda scored: scored.rewards)
+        return self.scored(answers).rewards
 
-    def as_trained(self, answers: Sequence[Answer]) -> list[float]:
-        """Scores whose sigmoid is a probability."""
-        return self._in_order(answers, lambda scored: scored.as_trained)
-
-    def _in_order(
-        self, answers: Sequence[Answer], kind: Callable[[Scores], list[float]]
-    ) -> list[float]:
-        """An answer too long for this model's context gets the lowest score of the others."""
+    def scored(self, answers: Sequence[Answer]) -> Scores:
+        """In order. An answer too long for this model's context gets the lowest score of the
+        others."""
         rows = [self.encoder.encode(a.messages, a.text, ended=a.ended) for a in answers]
         distinct: dict[tuple[int, ...], Encoded] = {tuple(r.ids): r for r in rows if r is not None}
         if not distinct:
             raise BadInput(phrase("No sampled answer fits into the reward model's context."))
-        values = kind(self.judge.score(list(distinct.values())))
-        by_ids = dict(zip(distinct, values, strict=True))
-        lowest = min(values)
-        return [lowest if row is None else by_ids[tuple(row.ids)] for row in rows]
+        found = self.judge.score(list(distinct.values()))
+        places = {ids: place for place, ids in enumerate(distinct)}
+        self.spread = fmean(found.spread) if self.judge.heads > 1 else None
+
+        def in_order(values: list[float]) -> list[float]:
+            lowest = min(values)
+            return [lowest if row is None else values[places[tuple(row.ids)]] for row in rows]
+
+        return Scores(*map(in_order, (found.rewards, found.as_trained, found.spread)))
 
 
 class Piecewise:
     """Llama 2's choice between a safety and a helpfulness model (2023, section 3.2.3): the logit
-    of the chosen one. Whitening is the method's, over its batch."""
+    of the chosen one. Whitening is the method's, over its batch. ``spread`` is the mean over the
+    last answers of the standard deviation over the two models' rewards."""
 
     def __init__(self, safety: ModelReward, helpful: ModelReward) -> None:
         self.safety = safety
         self.helpful = helpful
+        self.spread: float | None = None
 
     def knows(self, prompt: PromptRecord) -> bool:
         return True
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         tagged = torch.tensor([SAFETY in answer.tags for answer in answers])
-        safety = torch.tensor(self.safety.as_trained(answers))
-        helpful = torch.tensor(self.helpful.as_trained(answers))
-        chosen: list[float] = piecewise_scores(safety, helpful, tagged).tolist()
+        safe, helps = self.safety.scored(answers), self.helpful.scored(answers)
+        self.spread = fmean(map(pstdev, zip(safe.rewards, helps.rewards, strict=True)))
+        both = torch.tensor(safe.as_trained), torch.tensor(helps.as_trained)
+        chosen: list[float] = piecewise_scores(*both, tagged).tolist()
         return chosen
 
 

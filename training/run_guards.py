@@ -1,9 +1,10 @@
-"""Limits that hold while a policy trains on its own samples: each stops the run or warns.
+"""Limits that hold while a policy trains, by whatever method: each stops the run or warns.
 
 Accuracy of the reward model is no guard: a run has reached a "reward" beyond what was possible
-with no valid text left. What is watched is the distance to the reference, whether texts are valid
-and how long they are, measured on the samples of each round, and whether answers that people
-preferred grow less likely, which shows that what was known is being forgotten.
+with no valid text left. What is watched is the distance to the reference or to the start, whether
+texts are valid and how long they are, whether answers that people preferred grow less likely,
+which shows that what was known is being forgotten, and whether those that score still agree.
+Methods that learn from their own samples measure on these, the others on a probe (training.probe).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,15 +21,19 @@ from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import Phrase, phrase
 from models_runtime.records import Demonstration
-from training.configs.online import Online
+from training.configs import Optimisation
+from training.configs.watching import Guarded
 from training.data import Encoder
-from training.reward_sources import Answer
-from training.scoring import completion_logps
+from training.precision import autocast
+from training.reward_sources import Answer, RewardSource
+from training.scoring import completion_logps, in_batches
 from training.task import Task
 from training.texts import repeats
 
 KL, VALID, LENGTH = "objective/kl", "guards/valid_text", "completions/mean_length"
-CHOSEN = "guards/logps_chosen"
+CHOSEN, SPREAD, START_KL = "guards/logps_chosen", "guards/reward_spread", "guards/kl_from_start"
+R = TypeVar("R")
+AT_ONCE = 16  # rows of a forward pass: every token has the whole vocabulary's logits
 WATCHED = 64  # preferred answers whose log-probability is followed: a round's figure, not a test
 
 
@@ -49,18 +54,21 @@ def refuse_divergence(figures: Mapping[str, float], step: int) -> None:
 
 @dataclass
 class RunGuards:
-    """``start`` holds the first round's figures that later ones are measured from."""
+    """``start`` holds the first figures, which later ones are measured from."""
 
-    config: Online
+    config: Guarded
     start: dict[str, float] = field(default_factory=dict)
 
     def check(self, figures: Mapping[str, float], step: int) -> list[str]:
-        """The sentences of the limits that a round's figures break; ``step`` is when.
+        """The sentences of the limits that these figures break; ``step`` is when. What was not
+        measured breaks none.
 
         Raises BadInput with the first one where the run is to stop, and always for a figure that
-        is no number: no later round can mend that.
+        is no number: no later step can mend that.
         """
         refuse_divergence(figures, step)
+        if self.config.guard == "off":
+            return []
         for name in (LENGTH, CHOSEN):
             if name in figures:
                 self.start.setdefault(name, figures[name])
@@ -73,51 +81,92 @@ class RunGuards:
 
     def _limits(self, figures: Mapping[str, float], step: int) -> list[tuple[bool, Phrase]]:
         c = self.config
-        kl, valid = figures.get(KL, 0.0), figures[VALID]
-        growth = figures[LENGTH] / max(1e-9, self.start[LENGTH])
-        fallen = self.start[CHOSEN] - figures[CHOSEN] if CHOSEN in figures else 0.0
-        return [
-            (
-                c.guard_kl < 0 or kl <= c.guard_kl,
-                phrase(
-                    "At step %(step)s a guard found the policy %(kl)s nats an answer from its "
-                    "reference; at most %(limit)s are allowed.",
-                    step=step,
-                    kl=f"{kl:.1f}",
-                    limit=f"{c.guard_kl:.1f}",
-                ),
-            ),
-            (
-                c.guard_valid_text < 0 or valid >= c.guard_valid_text,
-                phrase(
-                    "At step %(step)s a guard found %(valid)s %% of the samples to be valid text; "
-                    "at least %(limit)s %% must be.",
-                    step=step,
-                    valid=f"{100 * valid:.1f}",
-                    limit=f"{100 * c.guard_valid_text:.1f}",
-                ),
-            ),
-            (
-                c.guard_length_growth < 0 or growth <= c.guard_length_growth,
-                phrase(
-                    "At step %(step)s a guard found answers %(growth)s times as long as at first; "
-                    "at most %(limit)s is allowed.",
-                    step=step,
-                    growth=f"{growth:.2f}",
-                    limit=f"{c.guard_length_growth:.2f}",
-                ),
-            ),
-            (
-                c.guard_chosen < 0 or fallen <= c.guard_chosen,
-                phrase(
-                    "At step %(step)s a guard found preferred answers less likely than at first, "
-                    "by %(fallen)s nats a token; at most %(limit)s is allowed.",
-                    step=step,
-                    fallen=f"{fallen:.2f}",
-                    limit=f"{c.guard_chosen:.2f}",
-                ),
-            ),
-        ]
+        found = []
+        if KL in figures:
+            found.append((_under(figures[KL], c.guard_kl), _far(step, figures[KL], c.guard_kl)))
+        if START_KL in figures:
+            kl = figures[START_KL]
+            found.append((_under(kl, c.guard_kl), _gone(step, kl, c.guard_kl)))
+        if VALID in figures:
+            valid, least = figures[VALID], c.guard_valid_text
+            found.append((least < 0 or valid >= least, _garbled(step, valid, least)))
+        if LENGTH in figures:
+            growth, most = figures[LENGTH] / max(1e-9, self.start[LENGTH]), c.guard_length_growth
+            found.append((_under(growth, most), _grown(step, growth, most)))
+        if CHOSEN in figures:
+            fallen = self.start[CHOSEN] - figures[CHOSEN]
+            found.append(
+                (_under(fallen, c.guard_chosen), _forgotten(step, fallen, c.guard_chosen))
+            )
+        if SPREAD in figures:
+            spread, most = figures[SPREAD], getattr(c, "guard_disagreement", -1.0)
+            found.append((_under(spread, most), _disagreeing(step, spread, most)))
+        return found
+
+
+def _under(value: float, most: float) -> bool:
+    """A negative limit is none."""
+    return most < 0 or value <= most
+
+
+def _far(step: int, kl: float, limit: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found the policy %(kl)s nats an answer from its "
+        "reference; at most %(limit)s are allowed.",
+        step=step,
+        kl=f"{kl:.1f}",
+        limit=f"{limit:.1f}",
+    )
+
+
+def _gone(step: int, kl: float, limit: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found the policy %(kl)s nats an answer from where training "
+        "began; at most %(limit)s are allowed.",
+        step=step,
+        kl=f"{kl:.1f}",
+        limit=f"{limit:.1f}",
+    )
+
+
+def _garbled(step: int, valid: float, least: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found %(valid)s %% of the samples to be valid text; "
+        "at least %(limit)s %% must be.",
+        step=step,
+        valid=f"{100 * valid:.1f}",
+        limit=f"{100 * least:.1f}",
+    )
+
+
+def _grown(step: int, growth: float, limit: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found answers %(growth)s times as long as at first; "
+        "at most %(limit)s is allowed.",
+        step=step,
+        growth=f"{growth:.2f}",
+        limit=f"{limit:.2f}",
+    )
+
+
+def _forgotten(step: int, fallen: float, limit: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found preferred answers less likely than at first, "
+        "by %(fallen)s nats a token; at most %(limit)s is allowed.",
+        step=step,
+        fallen=f"{fallen:.2f}",
+        limit=f"{limit:.2f}",
+    )
+
+
+def _disagreeing(step: int, spread: float, limit: float) -> Phrase:
+    return phrase(
+        "At step %(step)s a guard found those that score answers to differ by a standard "
+        "deviation of %(spread)s; at most %(limit)s is allowed.",
+        step=step,
+        spread=f"{spread:.2f}",
+        limit=f"{limit:.2f}",
+    )
 
 
 @dataclass(frozen=True)
@@ -130,19 +179,36 @@ class Watched:
     def of(cls, task: Task, answers: Sequence[Demonstration], encoder: Encoder) -> Watched:
         """Some of those that the run may train on, drawn by its seed; none: nothing is watched."""
         kept = [row for row in answers if task.selection.keeps(row)]
-        drawn = random.Random(f"{task.seed}/watched").sample(kept, min(WATCHED, len(kept)))
+        drawn = some_of(kept, task.seed)
         rows = [encoder.encode(row.messages, row.completion) for row in drawn]
         return cls([row for row in rows if row is not None])
 
-    @torch.no_grad()
-    def figures(self, model: torch.nn.Module) -> dict[str, float]:
+    def figures(self, model: torch.nn.Module, config: Optimisation) -> dict[str, float]:
         """Mean log-probability of their tokens, nats."""
         if not self.rows:
             return {}
-        device = next(model.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            total = completion_logps(model, self.rows).sum().item()
+        total = sum(logps_of(model, self.rows, config))
         return {CHOSEN: total / sum(sum(row.completion_mask) for row in self.rows)}
+
+
+def logps_of(model: torch.nn.Module, rows: Sequence[Encoded], config: Optimisation) -> list[float]:
+    """Of each answer, summed over its tokens. The model is left in evaluation."""
+    if not rows:
+        return []
+    with autocast(config, model):
+        found: list[float] = in_batches(completion_logps, model, rows, AT_ONCE)
+    return found
+
+
+def some_of(rows: Sequence[R], seed: int) -> list[R]:
+    """At most WATCHED of them, drawn by the run's seed."""
+    return random.Random(f"{seed}/watched").sample(list(rows), min(WATCHED, len(rows)))
+
+
+def spread_of(source: RewardSource) -> dict[str, float]:
+    """How far those that scored the last answers differ; nothing where one alone does."""
+    spread = getattr(source, "spread", None)
+    return {} if spread is None else {SPREAD: spread}
 
 
 def text_figures(answers: Sequence[Answer]) -> dict[str, float]:

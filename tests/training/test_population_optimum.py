@@ -57,7 +57,7 @@ def test_all_of_the_labels_lead_to_the_policy_that_the_rewards_imply(tmp_path: P
     folder = toy.make_policy(tmp_path / "policy")
     root = tiny.write_job(tmp_path / "job", "train", {"method": "odpo"}, {"policy": folder})
     task = Task(tiny.open_job(root), "odpo", parse("odpo", OPTIONS), Selection(), 7)
-    pairs = with_reference(population(folder), load_policy(folder))
+    pairs = with_reference(population(folder), load_policy(folder), task.config)
     model = load_policy(folder, for_training=True).eval()
 
     def judge(batch: PairBatch) -> Judged:

@@ -14,7 +14,7 @@ from models_runtime.loading import load_reward_model, load_tokenizer, save_rewar
 from models_runtime.records import PromptRecord
 from tests.training import tiny
 from training.data import Encoder
-from training.reward_models import RewardModel
+from training.reward_models import RewardModel, Scores
 from training.reward_sources import (
     Answer,
     Bleu,
@@ -68,8 +68,8 @@ class Fixed(ModelReward):
     def __init__(self, *values: float) -> None:
         self.values = list(values)
 
-    def as_trained(self, answers: Sequence[Answer]) -> list[float]:
-        return self.values
+    def scored(self, answers: Sequence[Answer]) -> Scores:
+        return Scores(self.values, self.values, [0.0] * len(self.values))
 
 
 def logit(share: float) -> float:
@@ -83,6 +83,13 @@ def test_safety_decides_where_the_prompt_is_tagged_or_the_answer_is_unsafe() -> 
         [answer("one"), answer("two"), answer("three", tags=["safety"])]
     )
     assert found == pytest.approx([-2.197225, 2.197225, logit(0.90)], abs=1e-6)
+
+
+def test_how_far_two_models_differ_is_the_mean_deviation_of_their_rewards() -> None:
+    source = Piecewise(Fixed(1.0, 0.0), Fixed(3.0, 1.0))
+    assert source.spread is None
+    source.scores([answer("one"), answer("two")])
+    assert source.spread == pytest.approx((1.0 + 0.5) / 2)
 
 
 def test_length_is_a_share_of_the_longest_answer_allowed() -> None:

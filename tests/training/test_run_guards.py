@@ -11,7 +11,16 @@ from models_runtime.jobdir import BadInput
 from tests.training import tiny
 from training.configs import BadOption, parse
 from training.reward_sources import Answer
-from training.run_guards import CHOSEN, KL, LENGTH, VALID, RunGuards, text_figures
+from training.run_guards import (
+    CHOSEN,
+    KL,
+    LENGTH,
+    SPREAD,
+    START_KL,
+    VALID,
+    RunGuards,
+    text_figures,
+)
 
 SOUND = {KL: 1.0, VALID: 1.0, LENGTH: 10.0, CHOSEN: -0.5}
 SMALL = {"reward": "length", "max_new_tokens": 6, "rounds": 2, "rollouts": 4, "batch_size": 4}
@@ -36,6 +45,21 @@ def test_beyond_a_limit_the_run_stops_and_says_why(figures: dict[str, float], wo
     with pytest.raises(BadInput, match=words.replace(".", r"\.")) as caught:
         watch.check({**SOUND, **figures}, 8)
     assert str(caught.value).startswith("At step 8 ")
+
+
+def test_a_limit_on_how_far_rewards_differ_and_on_the_way_from_the_start() -> None:
+    watch = guards(guard="warn", guard_disagreement=0.5)
+    (first,) = watch.check({SPREAD: 0.75}, 2)
+    (second,) = watch.check({START_KL: 26.0}, 3)
+    assert "by a standard deviation of 0.75; at most 0.50 is allowed" in first
+    assert "26.0 nats an answer from where training began; at most 25.0" in second
+
+
+def test_a_guard_that_is_off_lets_all_pass_but_what_is_no_number() -> None:
+    watch = guards(guard="off")
+    assert watch.check({**SOUND, KL: 1e9, VALID: 0.0}, 4) == []
+    with pytest.raises(BadInput, match="diverged"):
+        watch.check({KL: float("inf")}, 5)
 
 
 def test_a_guard_that_warns_lets_it_go_on() -> None:

@@ -13,7 +13,7 @@ from training.configs.evaluation import EvaluationConfig, Guards, parse_evaluati
 from training.configs.filters import Filters
 from training.configs.mixture import ALONE, Part, parse_mixture
 from training.configs.preferences import DPOConfig
-from training.configs.registry import METHODS, SMALL_MODEL, Config, parse, suggested
+from training.configs.registry import METHODS, SMALL_MODEL, TOGETHER, Config, parse, suggested
 from training.configs.reward import RegressionConfig, RewardConfig
 from training.configs.selection import Selectable, Selection
 from training.configs.supervised import RAFTConfig, SFTConfig
@@ -22,6 +22,7 @@ __all__ = [
     "ALONE",
     "METHODS",
     "SMALL_MODEL",
+    "TOGETHER",
     "BadOption",
     "CheckpointsConfig",
     "Config",

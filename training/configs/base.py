@@ -128,6 +128,17 @@ class Optimisation:
         "empty: common words, drawn by the seed.",
     )
 
+    mixed_precision: str = option(
+        "auto",
+        "Forward passes in bfloat16 beside float32 weights; auto: on an accelerator.",
+        choices=("auto", "on", "off"),
+    )
+    activation_checkpointing: str = option(
+        "auto",
+        "Keep a layer's inputs alone for the backward pass, and compute the rest anew: less "
+        "memory, a third more time. auto: where the library trains on an accelerator.",
+        choices=("auto", "on", "off"),
+    )
     tensorboard: bool = option(
         False, "Write event files for TensorBoard too, into the attempt's folder."
     )

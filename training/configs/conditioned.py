@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from training.configs.base import BadOption, OwnLoop, option
-from training.configs.watching import Panelled
+from training.configs.watching import Probed
 
 SEPARATOR = "|"
 
@@ -17,7 +17,7 @@ def parts_of(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalConfig(Panelled, OwnLoop):
+class ConditionalConfig(Probed, OwnLoop):
     """Quality-conditioned fine-tuning. Defaults: those of fine-tuning (Llama 2, 2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)
@@ -44,7 +44,7 @@ class ConditionalConfig(Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HindsightConfig(Panelled, OwnLoop):
+class HindsightConfig(Probed, OwnLoop):
     """Chain of Hindsight. Defaults: Liu et al. (2023), with the optimiser of fine-tuning."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models_runtime.phrases import phrase
 from training.configs.base import BadOption, OwnLoop, option
-from training.configs.watching import Panelled
+from training.configs.watching import Probed, Rewarding
 
 SEPARATOR, IS = "|", "="
 
@@ -24,7 +24,7 @@ def by_tag(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilConfig(Panelled, OwnLoop):
+class DistilConfig(Rewarding, Probed, OwnLoop):
     """Context distillation for safety. Defaults: Llama 2 (2023, section 4.2.4)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from models_runtime.phrases import phrase
 from training.configs.base import WARMUP, BadOption, Optimisation, OwnLoop, option
 from training.configs.rewarded import Rewarded
-from training.configs.watching import Panelled
+from training.configs.watching import Guarded, Rewarding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Online(Panelled, Rewarded, Optimisation):
+class Online(Rewarding, Guarded, Rewarded, Optimisation):
     """What methods that sample and are rewarded share."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -33,24 +33,12 @@ class Online(Panelled, Rewarded, Optimisation):
     )
     guard: str = option(
         "stop",
-        "What happens beyond a limit below: the run stops and says why, or warns and goes on.",
-        choices=("stop", "warn"),
+        "What happens beyond a limit below: the run stops and says why, warns and goes on, or "
+        "nothing is watched. A loss that is no number ends every run.",
+        choices=("stop", "warn", "off"),
     )
     guard_kl: float = option(
         25.0, "Highest KL to the reference, nats an answer; negative: none.", low=-1.0, high=1e6
-    )
-    guard_valid_text: float = option(
-        0.8, "Lowest share of valid texts among the samples; negative: none.", low=-1.0, high=1.0
-    )
-    guard_length_growth: float = option(
-        2.0, "Longest mean length, as a multiple of the first; negative: none.", low=-1.0, high=1e3
-    )
-    guard_chosen: float = option(
-        1.0,
-        "Farthest that a token of the snapshot's preferred answers may fall in log-probability, "
-        "nats on average: what was known is being forgotten; negative: none.",
-        low=-1.0,
-        high=1e3,
     )
 
 
@@ -147,7 +135,7 @@ class Grouped(Online, OwnLoop):
                     k=self.k,
                 )
             )
-        if not self.beta and self.guard_kl >= 0:
+        if not self.beta and self.guard != "off" and self.guard_kl >= 0:
             raise BadOption(
                 phrase(
                     "With beta 0 nothing measures the KL that guard_kl limits: set guard_kl to -1 "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS
 from training.configs.base import WARMUP, BadOption, HeldOut, Optimisation, OwnLoop, option
-from training.configs.watching import Panelled
+from training.configs.watching import Probed
 
 # Loss of a pair -> its smoothing by default; what is not here takes none.
 SMOOTHED = {"cdpo": 0.1, "robust": 0.1, "exo_pair": 1e-3, "aot": 0.0, "aot_unpaired": 0.0}
@@ -25,7 +25,7 @@ BETAS = {"hinge": 0.05}  # of losses whose authors took another: RSO, Liu et al.
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgainstReference(Panelled, Optimisation):
+class AgainstReference(Probed, Optimisation):
     """What methods share that are pulled towards a reference policy."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -45,7 +45,19 @@ class AgainstReference(Panelled, Optimisation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPOConfig(HeldOut, AgainstReference, OwnLoop):
+class Precomputed:
+    """Of the library's trainers that hold a reference beside the policy. Own loops always compute
+    its log-probabilities first, but TDPO, whose loss needs the whole distribution."""
+
+    precompute_reference: bool = option(
+        False,
+        "Ask the reference once, before training, and hold no second model while it goes on. An "
+        "adapter on a policy that starts as its reference holds none anyway.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPOConfig(Precomputed, HeldOut, AgainstReference, OwnLoop):
     """Direct preference optimisation. Defaults: Rafailov et al. (2023)."""
 
     beta: float = option(
@@ -168,10 +180,11 @@ class BetaDPOConfig(AgainstReference, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimPOConfig(HeldOut, Panelled, OwnLoop):
+class SimPOConfig(HeldOut, Probed, OwnLoop):
     """Simple preference optimisation, no reference. Defaults: Meng et al. (2024)."""
 
     learning_rate: float = option(1e-6, "Highest learning rate.", low=0.0, high=1.0)
+    batch_size: int = option(128, "Examples an optimiser step.", low=1, high=65536)
     warmup: float = option(0.1, WARMUP, low=0.0, high=1.0)
     final_learning_rate: float = option(
         0.0,
@@ -188,7 +201,7 @@ class SimPOConfig(HeldOut, Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ORPOConfig(HeldOut, Panelled, OwnLoop):
+class ORPOConfig(HeldOut, Probed, OwnLoop):
     """Odds-ratio preference optimisation, no reference. Defaults: Hong et al. (2024)."""
 
     learning_rate: float = option(8e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -207,7 +220,7 @@ class ORPOConfig(HeldOut, Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SLiCConfig(HeldOut, Panelled, OwnLoop):
+class SLiCConfig(HeldOut, Probed, OwnLoop):
     """Sequence likelihood calibration, no reference. Defaults: Zhao et al. (2023)."""
 
     delta: float = option(
@@ -219,7 +232,7 @@ class SLiCConfig(HeldOut, Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RRHFConfig(Panelled, OwnLoop):
+class RRHFConfig(Probed, OwnLoop):
     """Rank responses to align. Defaults: Yuan et al. (2023)."""
 
     learning_rate: float = option(2e-5, "Highest learning rate.", low=0.0, high=1.0)
@@ -230,7 +243,7 @@ class RRHFConfig(Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PROConfig(Panelled, OwnLoop):
+class PROConfig(Probed, OwnLoop):
     """Preference ranking optimisation. Defaults: Song et al. (2023)."""
 
     learning_rate: float = option(5e-6, "Highest learning rate.", low=0.0, high=1.0)
@@ -244,11 +257,12 @@ class PROConfig(Panelled, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KTOConfig(HeldOut, AgainstReference, OwnLoop):
+class KTOConfig(Precomputed, HeldOut, AgainstReference, OwnLoop):
     """Kahneman-Tversky optimisation, of answers judged one by one. Defaults: Ethayarajh et al.
     (2024)."""
 
     learning_rate: float = option(5e-6, "Highest learning rate.", low=0.0, high=1.0)
+    batch_size: int = option(32, "Examples an optimiser step.", low=1, high=65536)
     learn_from: str = option(
         "auto",
         "thumbs; ratings above and below the middle of their scale; pairs, each side for itself; "
@@ -278,7 +292,7 @@ class KTOConfig(HeldOut, AgainstReference, OwnLoop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SPINConfig(Panelled, OwnLoop):
+class SPINConfig(Probed, OwnLoop):
     """Self-play fine-tuning: people's answers over one's own. Defaults: Chen et al. (2024)."""
 
     learning_rate: float = option(5e-7, "Highest learning rate.", low=0.0, high=1.0)

@@ -3,6 +3,7 @@
 Another method is one line here, and its dataclass in the file of its family:
 
     METHODS    method name -> (module with ``train(task)``, config dataclass)
+    TOGETHER   methods that several processes can train together
     parse      options of a job -> a checked config, or one sentence that says what is wrong
 """
 
@@ -64,6 +65,11 @@ METHODS: dict[str, tuple[str, type[Any]]] = {
     "grpo": ("training.methods.grpo", GRPOConfig),
     "rloo": ("training.methods.rloo", RLOOConfig),
 }
+
+# Those that several processes can train together, by the library's trainers, which split a batch.
+# SPIN, GRPO and RLOO sample inside the job, and every process would sample all of it; the others
+# have a loop of our own.
+TOGETHER = ("sft", "dpo", "kto")
 
 # Below this many parameters the authors' learning rates do nothing: 1e-4 left the demo policy
 # (431k parameters) where it was. Best-of-K with AdamW forgets: its first steps move every weight

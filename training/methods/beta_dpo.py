@@ -30,7 +30,7 @@ SPREAD = 1e-3  # least deviation of log-ratios: at the start all of them are 0
 def train(task: Task) -> None:
     """Inputs policy, snapshot and reference -> a policy."""
     encoder, pairs = read_pairs(task)
-    pairs = with_reference(pairs, reference_of(task))
+    pairs = with_reference(pairs, reference_of(task), task.config)
     tune(task, encoder, pairs, MovingBeta(task.config), loop=_Remembering)
 
 

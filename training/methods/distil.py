@@ -22,6 +22,7 @@ from training.imitation import FineTuning, files_of, made_once
 from training.long_prompts import prompts_of
 from training.loop import Loop
 from training.reward_models import RewardModel
+from training.run_guards import SPREAD
 from training.sampling import Sample, sample
 from training.task import Task
 
@@ -58,7 +59,9 @@ def train(task: Task) -> None:
     rows = [row for one in lessons if (row := encoder.encode(one.messages, one.completion))]
     files = files_of(KEPT, lessons, figures)
     model = task.policy_to_train().eval()  # dropout stays off
-    last = Loop(task, model, rows, FineTuning(), files).run()
+    loop = Loop(task, model, rows, FineTuning(), files)
+    loop.probe.before = figures["metrics"]
+    last = loop.run()
     task.publish_model(model, encoder.tokenizer, {KEPT: files[KEPT]})
     task.finish({**figures["metrics"], "train": last}, len(rows), figures["prompts_cut"])
 
@@ -73,6 +76,7 @@ class Distillation:
         folder = task.job.input_path("safety_model")
         self.safety = RewardModel(folder)
         self.judging = Encoder.of(folder, task.config)
+        self.spread: dict[str, float] = {}  # of the model's heads, on what it scored last
 
     def lessons(self) -> tuple[list[Lesson], dict[str, float]]:
         """The answers to imitate, and the figures of their choice. Prompts that teach nothing are
@@ -94,6 +98,7 @@ class Distillation:
             "reward/mined": _mean([own[one.id].reward for one in mined if one.id in own]),
             "reward/taught": _mean([one.reward for one in best.values()]),
             "reward/kept": _mean([one.reward for one in kept]),
+            **self.spread,
         }
         return kept, figures
 
@@ -129,7 +134,10 @@ class Distillation:
             row = self.judging.encode(messages, one.text, ended=ended)
             if row is not None:
                 judged.append((one, row))
-        scores = self.safety.score([row for _, row in judged]).rewards
+        found = self.safety.score([row for _, row in judged])
+        if self.safety.heads > 1:
+            self.spread = {SPREAD: _mean(found.spread)}
+        scores = found.rewards
         best: dict[int, Answer] = {}
         for (one, _), score in zip(judged, scores, strict=True):
             if one.prompt_id not in best or score > best[one.prompt_id].reward:

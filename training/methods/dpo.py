@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import PreferenceRecord
@@ -28,11 +30,17 @@ def train(task: Task) -> None:
     task.require(rows)
     model = task.policy_to_train()
     same = task.first_loss_is_known()
-    reference = reference_beside(task, model)
     loss = LibraryLoss(config.loss, config.strength, config.smoothing, config.discopop_tau)
     heldout = [_row(pair) for pair in heldout_pairs(task)]
     metrics = fit_dpo(
-        task, model, reference, encoder.tokenizer, rows, loss, same_start=same, heldout=heldout
+        task,
+        model,
+        partial(reference_beside, task, model),
+        encoder.tokenizer,
+        rows,
+        loss,
+        same_start=same,
+        heldout=heldout,
     )
     task.publish_model(model, encoder.tokenizer)
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)

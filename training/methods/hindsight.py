@@ -31,6 +31,11 @@ class Chain:
     row: Encoded
     weight: float = 1.0
 
+    @property
+    def chosen(self) -> Encoded:
+        """What is learned, for those who watch how likely it stays."""
+        return self.row
+
 
 def train(task: Task) -> None:
     """Inputs policy and snapshot -> a policy that is always asked for the better answer."""

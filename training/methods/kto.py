@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
@@ -25,7 +26,7 @@ def train(task: Task) -> None:
     encoder = Encoder.of(task.job.input_path("policy"), config)
     thumbs = read_thumbs(task, config.learn_from)
     rows = [row for thumb in thumbs if (row := _row(task, thumb, encoder)) is not None]
-    size = config.micro_batch_size or config.batch_size
+    size = config.micro_batch_size or max(1, config.batch_size // task.job.ranks)
     if len(rows) % size == 1:  # alone in its forward pass it would be compared with itself
         rows.pop()
         task.dropped["left over"] += 1
@@ -37,7 +38,7 @@ def train(task: Task) -> None:
     metrics = fit_kto(
         task,
         model,
-        reference_beside(task, model),
+        partial(reference_beside, task, model),
         encoder.tokenizer,
         rows,
         weights,

@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from models_runtime.chat import Encoded
 from models_runtime.loading import load_policy, load_reward_model
+from models_runtime.phrases import stored
 from models_runtime.records import Demonstration, PromptRecord, Sampler
 from training.advantages import KLController, gae, kl_estimates, token_rewards, whiten
 from training.configs.online import PPOConfig
@@ -34,6 +35,7 @@ from training.demonstrations import demonstrations_of
 from training.long_prompts import prompts_of
 from training.loop import Sums
 from training.policy_losses import clipped_policy, clipped_value, kl_in_loss
+from training.precision import autocast, recomputing
 from training.reward_sources import (
     Answer,
     RewardSource,
@@ -51,7 +53,7 @@ from training.rollouts import (
     draw,
 )
 from training.rounds import Rounds, column
-from training.run_guards import RunGuards, Watched, said_of, text_figures
+from training.run_guards import RunGuards, Watched, said_of, spread_of, text_figures
 from training.scoring import completion_logps, refuse_another_tokenizer
 from training.task import Task
 from training.value import ActorCritic
@@ -177,10 +179,11 @@ class Collector:
         scores = self._scores(answers)
         logps, values, ref_logps = self._per_token(rows)
         credited, figures = self._credited(logps, values, ref_logps, scores)
-        figures |= {**text_figures(answers), **self.watched.figures(self.model.policy)}
+        figures |= {**text_figures(answers), **spread_of(self.source)}
+        figures |= self.watched.figures(self.model.policy, self.config)
         figures["objective/kl_coef"] = self.controller.value
         said = self.guards.check(figures, number * self.steps_a_round)
-        self.warnings += map(str, said)  # plain texts: a checkpoint is read with weights_only
+        self.warnings += map(stored, said)  # plain texts: a checkpoint is read with weights_only
         self.controller.update(figures["objective/kl"], len(rows))
         pieces = zip(rows, logps, ref_logps, values, *credited, strict=True)
         return [Rollout(*piece) for piece in pieces], figures
@@ -199,7 +202,7 @@ class Collector:
         device = self.backend.model.device
         for places in batches_by_length(rows):
             batch = Padded.of([rows[place] for place in places], device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with autocast(self.config, self.model):
                 logits, values = self.model(batch.ids, batch.attention)
                 theirs = self.reference(input_ids=batch.ids, attention_mask=batch.attention).logits
             laid = (
@@ -331,12 +334,12 @@ class PPO(Rounds):
         rows = draws.choices(self.texts, k=answers * self.settings.ptx_ratio)
         tokens = float(sum(sum(row.completion_mask) for row in rows))
         size = self.settings.micro_batch_size or answers
-        device = next(self.model.parameters()).device.type
         total = 0.0
         for start in range(0, len(rows), size):
-            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-                nll = -completion_logps(self.policy, rows[start : start + size]).sum() / tokens
-            (self.settings.ptx_coef * nll).backward()
+            with recomputing(self.config, self.policy):
+                with autocast(self.config, self.policy):
+                    nll = -completion_logps(self.policy, rows[start : start + size]).sum() / tokens
+                (self.settings.ptx_coef * nll).backward()
             total += nll.item()
         return total, tokens
 

@@ -1,7 +1,8 @@
 """Best-of-K fine-tuning: RAFT (Dong et al., 2023), Llama 2's rejection sampling.
 
 Samples K answers a prompt from the policy, scores them by the option ``reward``, the reward model
-at first, and fine-tunes the policy on the best. The best of earlier iterations compete under the
+at first, and fine-tunes the policy on the best: of every prompt, or the top share of all, whatever
+their prompts. The best of earlier iterations compete under the
 newest reward, so that nothing good is forgotten (Llama 2 lost rhyming poems until it did so).
 """
 
@@ -11,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from models_runtime.chat import Encoded
@@ -30,6 +32,7 @@ from training.reward_sources import (
     rewardable,
     source_of,
 )
+from training.run_guards import SPREAD, spread_of
 from training.sampling import Sample, sample
 from training.task import Task
 
@@ -61,7 +64,9 @@ def train(task: Task) -> None:
     rows = _rows(best, encoder)
     model = task.policy_to_train().eval()  # dropout stays off
     files = files_of(BEST, best, figures)
-    last = Loop(task, model, rows, FineTuning(), files).run()
+    loop = Loop(task, model, rows, FineTuning(), files)
+    loop.probe.before = figures["metrics"]
+    last = loop.run()
     task.publish_model(model, encoder.tokenizer, {BEST: files[BEST]})
     task.finish({**figures["metrics"], "train": last}, len(rows), figures["prompts_cut"])
 
@@ -81,16 +86,21 @@ def _choose(
     samples = sample(task.job, name, policy, prompts, sampler, config.sampling_batch, unit)
     candidates = _candidates(task, prompts, samples)
     if source is None:
-        scored = _scored(task, candidates, encoder)
+        scored, spread = _scored(task, candidates, encoder)
     else:
         scored = _rewarded(task, candidates, encoder, source)
-    best = keep_best(scored, config.keep)
+        spread = spread_of(source)
+    if config.select == "global":
+        best = keep_top(scored, config.share)
+    else:
+        best = keep_best(scored, config.keep)
     drawn = [one.reward for one in scored if not one.earlier]
     return best, {
         "prompts": float(len(prompts)),
         "reward/sampled": sum(drawn) / max(1, len(drawn)),
         "reward/kept": sum(one.reward for one in best) / max(1, len(best)),
         "kept_from_earlier": float(sum(one.earlier for one in best)),
+        **spread,
     }
 
 
@@ -139,8 +149,11 @@ def _earlier(task: Task) -> list[Candidate]:
         raise BadInput(f"{BEST} of an earlier iteration is malformed ({error}).") from error
 
 
-def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> list[Candidate]:
-    """The candidates that fit, each with the reward model's score of its own encoding."""
+def _scored(
+    task: Task, candidates: Sequence[Candidate], encoder: Encoder
+) -> tuple[list[Candidate], dict[str, float]]:
+    """The candidates that fit, each with the reward model's score of its own encoding; and how
+    far an ensemble's heads differ on them."""
     folder = task.job.input_path("reward_model")
     judge = _encoder_of(folder, encoder, task)
     fitting, rows = [], []
@@ -151,8 +164,11 @@ def _scored(task: Task, candidates: Sequence[Candidate], encoder: Encoder) -> li
             continue
         fitting.append(candidate)
         rows.append(row)
-    scores = RewardModel(folder).score(rows).rewards
-    return [replace(one, reward=score) for one, score in zip(fitting, scores, strict=True)]
+    model = RewardModel(folder)
+    found = model.score(rows)
+    differing = {SPREAD: fmean(found.spread)} if model.heads > 1 and rows else {}
+    rewarded = zip(fitting, found.rewards, strict=True)
+    return [replace(one, reward=score) for one, score in rewarded], differing
 
 
 def _references(task: Task) -> list[Demonstration]:
@@ -216,6 +232,13 @@ def keep_best(candidates: Sequence[Candidate], keep: int) -> list[Candidate]:
     for rivals in by_prompt.values():
         best += sorted(rivals, key=lambda one: -one.reward)[:keep]
     return best
+
+
+def keep_top(candidates: Sequence[Candidate], share: float) -> list[Candidate]:
+    """The share of all candidates with the highest rewards, whatever their prompts, best first,
+    and one at least (RAFT, algorithm 1: the top of a batch); equal ones in their order."""
+    ranked = sorted(candidates, key=lambda one: -one.reward)
+    return ranked[: max(1, round(share * len(ranked)))]
 
 
 def _rows(best: Sequence[Candidate], encoder: Encoder) -> list[Encoded]:

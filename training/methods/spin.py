@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from models_runtime.jobdir import BadInput
@@ -57,10 +58,15 @@ def train(task: Task) -> None:
     ]
     task.require(rows)
     model = task.policy_to_train()
-    opponent = _opponent(task, model)
     loss = LibraryLoss("sigmoid", task.config.beta)
     metrics = fit_dpo(
-        task, model, opponent, encoder.tokenizer, rows, loss, same_start=not task.adapters.words
+        task,
+        model,
+        partial(_opponent, task, model),
+        encoder.tokenizer,
+        rows,
+        loss,
+        same_start=not task.adapters.words,
     )
     task.publish_model(model, encoder.tokenizer, {OWN: "".join(map(jsonl_line, duels))})
     task.finish({"train": metrics}, len(rows), encoder.prompts_cut)

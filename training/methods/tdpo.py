@@ -29,7 +29,7 @@ def train(task: Task) -> None:
     needs its whole distribution at every position."""
     encoder, pairs = read_pairs(task)
     reference = reference_of(task)
-    pairs = with_reference(pairs, reference)
+    pairs = with_reference(pairs, reference, task.config)
     spared = task.config.adapter != "none" and task.starts_as_reference()
     kept = task.adapters.without if spared else lambda _: reference
     tune(task, encoder, pairs, TokenLevel(task.config, kept))

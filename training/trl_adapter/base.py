@@ -11,6 +11,7 @@ import dataclasses
 import os
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput, JobDir, Stopped, publish
 from models_runtime.phrases import phrase
 from models_runtime.records import Progress
@@ -33,13 +35,18 @@ from training.adapters import Adapters
 from training.configs import Optimisation
 from training.configs.base import SGD_MOMENTUM
 from training.panel import Panel
-from training.run_guards import refuse_divergence
+from training.precision import is_mixed, recomputes
+from training.probe import Probe
+from training.run_guards import refuse_divergence, said_of
 from training.task import Task, checkpoint_folder, prune_checkpoints
 from training.trl_adapter.looking import Looking
 from training.trl_adapter.panel import PanelAtCheckpoints
 
-ADAPTERS = "adapters.pt"
+ADAPTERS, GUARDS = "adapters.pt", "guards.pt"
 FIRST_LOSS_TOLERANCE = 1e-3  # bfloat16 log-probabilities of the same weights differ by less
+
+
+Reference = Callable[[], Any]  # loads the model when the trainer takes it, and nobody keeps it
 
 
 class OurTrainer(Trainer):
@@ -49,16 +56,20 @@ class OurTrainer(Trainer):
     config: Optimisation
     adapters: Adapters
     looking: Looking
+    probe: Probe
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """A step's row, with what is looked at beside it."""
         if "loss" not in logs:
             super().log(logs, start_time)
             return
-        stated = {name: logs[name] for name in ("loss", "grad_norm") if name in logs}
+        stated: dict[str, float] = {n: logs[n] for n in ("loss", "grad_norm") if n in logs}
         refuse_divergence(stated, self.state.global_step)
-        super().log({**logs, **self.looking.measured()}, start_time)
+        done, steps = self.state.global_step, self.state.max_steps
+        measured = self.probe.measured(done, steps, self.looking.model)
+        super().log({**logs, **self.looking.measured(), **measured}, start_time)
         self.looking.look(self.state.log_history[-1])
+        self.probe.check(done, self.state.log_history[-1])
 
     def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
         """The step, and the gradient of an adapter's own penalty."""
@@ -130,6 +141,7 @@ class OurTrainer(Trainer):
             for path in aside.iterdir():
                 os.replace(path, folder / path.name)
             self.looking.keep_in(folder)
+            torch.save(self.probe.state(), folder / GUARDS)
         shutil.rmtree(aside)
         prune_checkpoints(self.job)
 
@@ -150,6 +162,18 @@ class _Adapting(TrainerCallback):
     ) -> None:
         """Called while gradients are still there, before the step is counted."""
         self.adapters.stepped(state.global_step + 1)
+
+
+class _Probing(TrainerCallback):
+    """Takes the guards' measure of the policy that training begins with."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.trainer.probe.begin(self.trainer.looking.model)
 
 
 class _TokenCount(TrainerCallback):
@@ -204,6 +228,14 @@ class Relay(TrainerCallback):
         return asked if self.job.ranks == 1 else any(gather_object([asked]))
 
 
+def let_go(trainer: Any) -> None:
+    """Drop a reference whose log-probabilities are with the rows already, so that no second model
+    is held while the policy trains."""
+    gone, trainer.ref_model = trainer.ref_model, None
+    held = trainer.accelerator._models
+    held[:] = [one for one in held if one is not gone]
+
+
 def assert_first_loss(loss: float, least: float, most: float) -> None:
     """Where the policy starts as its reference, every log-ratio is 0 and the loss is known."""
     slack = FIRST_LOSS_TOLERANCE * max(1.0, abs(least), abs(most))
@@ -215,33 +247,53 @@ def assert_first_loss(loss: float, least: float, most: float) -> None:
         )
 
 
-def fit(trainer: Any, task: Task) -> dict[str, float]:
-    """Train from the newest complete checkpoint to the end; the last step's metrics."""
+def fit(trainer: Any, task: Task, chosen: Sequence[Encoded] = ()) -> dict[str, Any]:
+    """Train from the newest complete checkpoint to the end; the last step's metrics. ``chosen``
+    are answers that the run learns to give, for its guards."""
     _refuse_what_needs_one_process(trainer, task)
     trainer.job, trainer.config, trainer.adapters = task.job, task.config, task.adapters
     trainer.looking = Looking(task, trainer)
+    panel = Panel(task)
+    trainer.probe = Probe(task, panel, chosen)
+    trainer.probe.on &= not _in_pieces(trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_TokenCount(trainer))
     if task.job.ranks == 1:  # several would each have to sample, with a piece of the weights
-        trainer.add_callback(PanelAtCheckpoints(trainer, Panel(task)))
+        trainer.add_callback(PanelAtCheckpoints(trainer, panel))
     trainer.add_callback(_Adapting(task.adapters))
+    trainer.add_callback(_Probing(trainer))
     found = task.job.newest_checkpoint()
     if found:
         trainer.looking.take_up(found)
+        if (found / GUARDS).is_file():
+            trainer.probe.restore(torch.load(found / GUARDS, weights_only=True))
     trainer.train(resume_from_checkpoint=str(found) if found else None)
     if trainer.state.global_step < trainer.state.max_steps and not trainer.looking.best.gave_up:
         raise Stopped
     trainer.looking.take_best()
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+    if _in_pieces(trainer):
         task.gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     last = [row for row in trainer.state.log_history if "loss" in row]
-    return {name: value for name, value in last[-1].items() if name != "step"} if last else {}
+    row = {name: value for name, value in last[-1].items() if name != "step"} if last else {}
+    return {**row, **said_of(trainer.probe.warnings)}
+
+
+def _in_pieces(trainer: Any) -> bool:
+    """Whether no process has the weights whole."""
+    return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
 
 
 def _refuse_what_needs_one_process(trainer: Any, task: Task) -> None:
     """Raise BadInput, of several processes, for options whose weights one must have whole."""
     looks = getattr(task.config, "best_metric", "") or getattr(task.config, "eval_every", 0)
-    in_pieces = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    in_pieces = _in_pieces(trainer)
+    if in_pieces and getattr(task.config, "guard", "") == "stop":
+        raise BadInput(
+            phrase(
+                "Guards cannot stop a run whose weights lie in pieces (fsdp, zero2, zero3): set "
+                "guard to off, or CONCORD_LAUNCH to ddp."
+            )
+        )
     if task.job.ranks > 1 and (looks or (in_pieces and task.adapters.tuners)):
         raise BadInput(
             phrase(
@@ -272,6 +324,7 @@ def arguments(task: Task) -> dict[str, Any]:
     config: Optimisation = task.config
     each, micro = batch_of_each(config, task.job.ranks)
     cpu = not torch.cuda.is_available()
+    device = "cpu" if cpu else "cuda"
     return {
         "output_dir": str(task.job.folder / ".trainer"),
         "learning_rate": config.learning_rate,
@@ -288,8 +341,8 @@ def arguments(task: Task) -> dict[str, Any]:
         "seed": task.seed,
         "data_seed": task.seed,
         "use_cpu": cpu,
-        "bf16": not cpu,
-        "activation_checkpointing": not cpu,
+        "bf16": is_mixed(config, device),
+        "activation_checkpointing": recomputes(config, device),
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_num_workers": 0,

@@ -11,8 +11,16 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.utils import disable_dropout_in_model
 
+from models_runtime.chat import Encoded
 from training.task import Task
-from training.trl_adapter.base import OurTrainer, Relay, arguments, fit
+from training.trl_adapter.base import (
+    OurTrainer,
+    Reference,
+    Relay,
+    arguments,
+    fit,
+    let_go,
+)
 
 
 @dataclass(frozen=True)
@@ -73,35 +81,48 @@ class _DPO(OurTrainer, trl.DPOTrainer):
 def fit_dpo(
     task: Task,
     model: PreTrainedModel,
-    reference: PreTrainedModel,
+    reference: Reference,
     tokenizer: PreTrainedTokenizerBase,
     rows: list[dict[str, list[int]]],
     loss: LibraryLoss,
     *,
     same_start: bool,
     heldout: list[dict[str, list[int]]] | None = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Train model on rows {prompt_ids, chosen_ids, rejected_ids}; the last step's metrics.
     ``heldout`` are such rows to measure on.
 
-    The reference is passed, since TRL would otherwise reload it from disk. same_start says that
+    The reference is passed, since TRL would otherwise reload it from disk; where the options have
+    it asked once, it is let go before the first step. same_start says that
     it is the policy the run starts from, and asserts the first loss: log 2 for sigmoid.
     """
     disable_dropout_in_model(model)
+    precompute: bool = getattr(task.config, "precompute_reference", False)
     args = trl.DPOConfig(
-        **arguments(task), **loss.arguments(), max_length=None, remove_unused_columns=False
+        **arguments(task),
+        **loss.arguments(),
+        max_length=None,
+        remove_unused_columns=False,
+        precompute_ref_log_probs=precompute,
     )
     expected = loss.at_start() if same_start else None
     first_loss = None if expected is None else (expected, expected)
     trainer = _DPO(
         model=model,
-        ref_model=reference,
+        ref_model=reference(),
         args=args,
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(heldout) if heldout else None,
         processing_class=tokenizer,
         callbacks=[Relay(task.job, first_loss)],
     )
+    if precompute:
+        let_go(trainer)
     if loss.kind == "cdpo":
         trainer.label_smoothing = as_robust(loss.smoothing)
-    return fit(trainer, task)
+    return fit(trainer, task, [_chosen(row) for row in rows])
+
+
+def _chosen(row: dict[str, list[int]]) -> Encoded:
+    prompt, answer = row["prompt_ids"], row["chosen_ids"]
+    return Encoded(prompt + answer, [0] * len(prompt) + [1] * len(answer))

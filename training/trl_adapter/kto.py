@@ -13,9 +13,18 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.utils import disable_dropout_in_model
 
+from models_runtime.chat import Encoded
 from training.configs import Optimisation
 from training.task import Task
-from training.trl_adapter.base import OurTrainer, Relay, arguments, fit
+from training.trl_adapter.base import (
+    OurTrainer,
+    Reference,
+    Relay,
+    arguments,
+    batch_of_each,
+    fit,
+    let_go,
+)
 
 Row = dict[str, Any]  # {prompt_ids, completion_ids, label, prompt}
 
@@ -37,14 +46,14 @@ class _KTO(OurTrainer, trl.KTOTrainer):
 def fit_kto(
     task: Task,
     model: PreTrainedModel,
-    reference: PreTrainedModel,
+    reference: Reference,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[Row],
     weights: Weights,
     *,
     same_start: bool,
     heldout: Sequence[Row] = (),
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Train model on rows {prompt_ids, completion_ids, label, prompt}; the last step's metrics.
     ``heldout`` are such rows to measure on.
 
@@ -54,7 +63,7 @@ def fit_kto(
     """
     disable_dropout_in_model(model)
     config: Optimisation = task.config
-    size = config.micro_batch_size or config.batch_size
+    _, size = batch_of_each(config, task.job.ranks)
     prepared = mismatched(shuffled(rows, task.seed), size)
     args = trl.KTOConfig(
         **arguments(task),
@@ -63,18 +72,26 @@ def fit_kto(
         undesirable_weight=weights.undesirable,
         max_length=None,
         remove_unused_columns=False,
+        precompute_ref_log_probs=task.config.precompute_reference,
     )
     halves = sorted((weights.desirable / 2, weights.undesirable / 2))
     trainer = _KTO(
         model=model,
-        ref_model=reference,
+        ref_model=reference(),
         args=args,
         train_dataset=Dataset.from_list(prepared),
         eval_dataset=Dataset.from_list(mismatched(heldout, size)) if heldout else None,
         processing_class=tokenizer,
         callbacks=[Relay(task.job, (halves[0], halves[1]) if same_start else None)],
     )
-    return fit(trainer, task)
+    if task.config.precompute_reference:
+        let_go(trainer)
+    return fit(trainer, task, [_desirable(row) for row in rows if row["label"]])
+
+
+def _desirable(row: Row) -> Encoded:
+    prompt, answer = row["prompt_ids"], row["completion_ids"]
+    return Encoded(prompt + answer, [0] * len(prompt) + [1] * len(answer))
 
 
 def shuffled(rows: Sequence[Row], seed: int) -> list[Row]:

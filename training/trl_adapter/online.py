@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from models_runtime.backends import LocalBackend
-from models_runtime.jobdir import JobDir
+from models_runtime.phrases import stored
 from models_runtime.records import Message, Sampler
 from training.configs.online import Grouped, GRPOConfig, RLOOConfig
 from training.reward_sources import Answer, RewardSource, refuse_other_than_numbers
@@ -34,10 +34,12 @@ from training.run_guards import (
     CHOSEN,
     KL,
     LENGTH,
+    SPREAD,
     VALID,
     RunGuards,
     Watched,
     said_of,
+    spread_of,
     text_figures,
 )
 from training.task import Task
@@ -69,15 +71,16 @@ class Drawing:
 
     def draw(self, backend: LocalBackend, step: int) -> list[list[int]]:
         """Token ids of an answer to each of the prompts that were encoded last."""
-        self.figures = self.watched.figures(backend.model)
+        self.figures = self.watched.figures(backend.model, self.config)
         rows, self.answers = draw(_goes_on, backend, self.prompts, self.asked, self.sampler, step)
         return [row.ids[row.prompt_length :] for row in rows]
 
     def reward(self, log_metric: Callable[[str, float], None], **_: Any) -> list[float]:
         """Of the answers drawn last: the source's, less the penalty of those that did not end."""
-        for name, value in {VALID: text_figures(self.answers)[VALID], **self.figures}.items():
-            log_metric(name, value)
         scores = self.source.scores(self.answers)
+        figures = {VALID: text_figures(self.answers)[VALID], **self.figures}
+        for name, value in {**figures, **spread_of(self.source)}.items():
+            log_metric(name, value)
         refuse_other_than_numbers(scores)
         penalty = self.config.missing_eos_penalty
         return [s - penalty * (not a.ended) for s, a in zip(scores, self.answers, strict=True)]
@@ -122,9 +125,10 @@ class _GRPO(_OurSampling, trl.GRPOTrainer):
 class _GuardedRelay(Relay):
     """Metrics under the eyes of the guards; what was warned of is in ``warnings``."""
 
-    def __init__(self, job: JobDir, guards: RunGuards) -> None:
-        super().__init__(job)
-        self.guards = guards
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.job)
+        self.guards = RunGuards(task.config)
+        self.epochs: int = task.config.epochs
         self.warnings: list[str] = []
 
     def on_train_begin(
@@ -133,7 +137,7 @@ class _GuardedRelay(Relay):
         """A resumed run measures growth from where it began."""
         for row in state.log_history:
             if LENGTH in row:
-                self.warnings += self.guards.check(_figures(row), int(row["step"]))
+                self.warnings += map(stored, self.guards.check(_figures(row), int(row["step"])))
 
     def on_log(
         self,
@@ -143,19 +147,20 @@ class _GuardedRelay(Relay):
         logs: dict[str, float] | None = None,
         **rest: Any,
     ) -> None:
-        if logs and LENGTH in logs:
-            logs.pop(WALL_CLOCK, None)
-            logs["epoch"] = logs["epoch"] * self.guards.config.epochs  # all passes are one to it
-            self.warnings += self.guards.check(_figures(logs), state.global_step)
+        if not logs or LENGTH not in logs:
+            super().on_log(args, state, control, logs, **rest)
+            return
+        logs.pop(WALL_CLOCK, None)
+        logs["epoch"] = logs["epoch"] * self.epochs  # all passes are one to it
         super().on_log(args, state, control, logs, **rest)
+        self.warnings += map(stored, self.guards.check(_figures(logs), state.global_step))
 
 
 def _figures(logs: dict[str, Any]) -> dict[str, float]:
     """What the guards look at. The library's ``kl`` is a token's, the budget an answer's."""
     kl = float(logs.get("kl", 0.0)) * float(logs[LENGTH])
-    finite: dict[str, float] = {
-        name: float(logs[name]) for name in ("loss", "grad_norm", CHOSEN) if name in logs
-    }
+    names = ("loss", "grad_norm", CHOSEN, SPREAD)
+    finite: dict[str, float] = {name: float(logs[name]) for name in names if name in logs}
     return {KL: kl, VALID: float(logs[VALID]), LENGTH: float(logs[LENGTH]), **finite}
 
 
@@ -224,7 +229,7 @@ def _fit(
     watched: Watched,
 ) -> dict[str, Any]:
     """The trainer takes no reference but loads the one that the model's config names."""
-    relay = _GuardedRelay(task.job, RunGuards(task.config))
+    relay = _GuardedRelay(task)
     drawing = Drawing(task, prompts, source, watched)
 
     def reward(**given: Any) -> list[float]:
