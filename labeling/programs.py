@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from labeling import tokens
-from labeling.models import Membership, User
+from labeling.models import Membership, Token, User
 from labeling.tokens import NotPossible
 from models_runtime import audit
 from models_runtime.models import Project
@@ -30,6 +30,18 @@ def add(
             user=user, project=project, name=name[:100], scopes=tokens.OF_PROGRAMS, days=days
         )
     return user, secret
+
+
+def end(*, project: Project, name: str, actor: User | None = None) -> int:
+    """Revoke every token of the program, so that it rates no more; how many were in force. Its
+    labels stay. Raises NotPossible where the project has no such program."""
+    user = User.objects.filter(username=name, kind="program").first()
+    if user is None or not Membership.objects.filter(user=user, project=project).exists():
+        raise NotPossible(phrase("There is no program named %(name)s here.", name=name))
+    living = list(Token.objects.filter(user=user, project=project, revoked_at=None))
+    for token in living:
+        tokens.revoke(token=token, actor=actor)
+    return len(living)
 
 
 def _check(known: User, project: Project, name: str) -> None:

@@ -68,7 +68,7 @@ def make(
     return row, secret
 
 
-def revoke(*, token: Token, actor: User) -> None:
+def revoke(*, token: Token, actor: User | None) -> None:
     """No call is answered under it any more. Repeating it changes nothing."""
     with transaction.atomic():
         if Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):

@@ -1,5 +1,5 @@
 """``python manage.py add_program NAME [--project SLUG]``: a model or script that rates through the
-API, with a token that is shown once."""
+API, with a token that is shown once; with ``--end`` its tokens are revoked."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ class Command(BaseCommand):
         parser.add_argument("name", metavar="NAME", help="what it is called in lists of raters")
         parser.add_argument("--project", default="", help="its slug; not needed if there is one")
         parser.add_argument("--days", type=int, default=90, help="for which the token holds")
+        parser.add_argument("--end", action="store_true", help="revoke all its tokens instead")
 
-    def handle(self, *, name: str, project: str, days: int, **_: Any) -> None:
+    def handle(self, *, name: str, project: str, days: int, end: bool, **_: Any) -> None:
         try:
             row = people.project_meant(project)
+            if end:
+                ended = programs.end(project=row, name=name)
+                self.stdout.write(f"{name} rates no more: tokens revoked: {ended}.")
+                return
             user, secret = programs.add(project=row, name=name, days=days)
         except (people.NotPossible, tokens.NotPossible) as error:
             raise CommandError(str(error)) from error

@@ -94,5 +94,8 @@ def test_the_command_adds_it_and_prints_a_token_that_works(scene: Scene) -> None
     found = tokens.find(secret)
     assert found is not None
     assert found.scopes == ["labels:write"]
+    call_command("add_program", "judge", "--project", scene.cast.project.slug, "--end", stdout=out)
+    assert "judge rates no more: tokens revoked: 1." in out.getvalue()
+    assert Program(secret).post("/campaigns/helpful/next").status_code == 401
     with pytest.raises(CommandError, match="Somebody is named lead already"):
         call_command("add_program", "lead", "--project", scene.cast.project.slug)
