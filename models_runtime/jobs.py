@@ -44,6 +44,7 @@ ROW_CALLS: dict[str, str] = {
     "quality": "labeling.quality_job.run",
     "freeze": "labeling.freezing.run",
     "erase": "labeling.erasure_job.run",
+    "keep": "training.keeping.run",
 }
 WORKER_LOST = phrase("The worker that ran the job disappeared.")
 AGAIN = "again"  # in the result of a cancelled job: the one that runs in its place

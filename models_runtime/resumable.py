@@ -1,16 +1,23 @@
 """The checkpoints that a job resumes from, for whoever wants one of them while it goes on.
 
-A running job prunes its own: what is chosen is kept under its contents' hash, as an input of
-another job, before anybody waits for it. On one disk that is a hard link, and no bytes. What only
-resuming needs (the optimiser's state, where it is a file of its own) is left behind.
+A running job prunes its own, so that what is chosen is held first, by hard links, without reading
+a byte; then a job reads and checks it, and keeps it under its contents' hash, as an input of
+another one. What only resuming needs (an optimiser's state, where it is a file of its own) is left
+behind.
+
+    hold      keep these from being pruned; takes as long however large they are
+    keep      one of them as an input, read whole
+    let_go    of what was held
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from os import link
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +29,7 @@ from models_runtime.models import Job
 from models_runtime.phrases import phrase
 
 _STORED = re.compile(rf"(attempt-\d+/checkpoints/step-(\d+))/{re.escape(artifacts.MARKER)}")
+HELD = "held"  # below the job's directory: its checkpoints that others have asked for, by a key
 _FOR_RESUMING = ("optimizer.", "scheduler.", "rng_state", "training_args.", "trainer_state.")
 
 
@@ -31,30 +39,77 @@ def steps(job: Job) -> list[int]:
     return sorted({*_here(job), *_stored(job)}, reverse=True)
 
 
-def keep(job: Job, step: int) -> dict[str, Any]:
-    """An entry of Job.inputs named ``step-S``: the checkpoint of that step, kept for good.
+def hold(job: Job, wanted: Sequence[int], key: str) -> None:
+    """Keep the checkpoints of these steps from being pruned, under a key of the caller's. One that
+    lies in the store alone is left there; so is one on a disk without hard links.
+
+    Raises ValueError, one sentence, when one of them is gone, and holds none of them then."""
+    here, stored = _here(job), _stored(job)
+    try:
+        for step in wanted:
+            _link(here.get(step), _held(job, key) / f"step-{step}")
+            if step not in here and step not in stored:
+                raise ValueError(_gone(job, step))
+    except (FileNotFoundError, ValueError) as error:
+        let_go(job, key)
+        raise ValueError(_gone(job, step)) from error
+
+
+def let_go(job: Job, key: str) -> None:
+    """Of the checkpoints that were held under this key."""
+    shutil.rmtree(_held(job, key), ignore_errors=True)
+
+
+def keep(job: Job, step: int, key: str = "") -> dict[str, Any]:
+    """An entry of Job.inputs named ``step-S``: the checkpoint of that step, kept for good. ``key``
+    is what it was held under.
 
     Raises ValueError, one sentence, when the job has pruned it, which it may do at any moment.
     """
-    for folder in _folders(job, step):
+    for folder in _folders(job, step, key):
         try:
             return _put(folder, step)
         except (OSError, Damaged, Outside):
             continue
-    raise ValueError(
-        phrase(
-            "The checkpoint of step %(step)s is gone: a run keeps its newest ones. Choose one of "
-            "these: %(steps)s.",
-            step=step,
-            steps=", ".join(map(str, steps(job))) or "–",
-        )
+    raise ValueError(_gone(job, step))
+
+
+def _gone(job: Job, step: int) -> str:
+    return phrase(
+        "The checkpoint of step %(step)s is gone: a run keeps its newest ones. Choose one of "
+        "these: %(steps)s.",
+        step=step,
+        steps=", ".join(map(str, steps(job))) or "–",
     )
 
 
-def _folders(job: Job, step: int) -> Iterator[Path]:
-    """Where the checkpoint lies whole: here, then fetched from the store."""
-    if (path := _here(job).get(step)) is not None and is_complete(path):
-        yield path
+def _held(job: Job, key: str) -> Path:
+    return jobs.folder(job) / HELD / key
+
+
+def _link(folder: Path | None, target: Path) -> None:
+    """The folder's files once more, the manifest last. Raises FileNotFoundError where they were
+    pruned meanwhile."""
+    if folder is None or target.exists():
+        return
+    partial = target.with_name(f".{target.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        shutil.copytree(folder, partial, copy_function=link)
+    except (shutil.Error, OSError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not (folder / MANIFEST).is_file():
+            raise FileNotFoundError(folder.name) from error
+        return  # no links on this disk
+    partial.rename(target)
+
+
+def _folders(job: Job, step: int, key: str) -> Iterator[Path]:
+    """Where the checkpoint lies whole: held, here, then fetched from the store."""
+    held = [_held(job, key) / f"step-{step}"] if key else []
+    for path in (*held, _here(job).get(step)):
+        if path is not None and is_complete(path):
+            yield path
     if (below := _stored(job).get(step)) is not None:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as scratch:
             target = Path(scratch) / "fetched"

@@ -1,9 +1,10 @@
 """Checkpoints of a run that is still under way, put to raters beside it.
 
-    ask      keep the chosen checkpoints and write the job that publishes them
-    step     take up what a job made: register, sample, open the comparisons; each safe to repeat
+    ask      hold the chosen checkpoints and write the job that keeps them
+    step     take up what a job made: publish, register, sample, open the comparisons; each safe to
+             repeat
 
-The run knows nothing of it: its checkpoints are read, never touched.
+The run knows nothing of it: its checkpoints are read, never touched, and no request waits for it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from models_runtime import audit, jobs, registry, resumable
 from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.states import StaleState
-from training import configs, runs
+from training import configs, keeping, runs
 from training.configs import CheckpointsConfig
 from training.configs.checkpoints import EACH_OTHER
 from training.models import CheckpointBatch, TrainingRun
@@ -53,20 +54,16 @@ def ask(
     if found := CheckpointBatch.objects.filter(run=run, key=key).first():
         return _again(found, actor)
     _refuse_steps(chosen, config)
-    prompts = _prompts(iteration, config)  # refused now, not after the models were published
-    inputs = [jobs.input_of_checkpoint("policy", runs.base_of(run))]
-    inputs += [resumable.keep(run.job, step) for step in chosen]
-    told = {"method": run.method, "options": run.options, "steps": chosen}
+    _refuse_prompts(iteration, config)  # now, not after the models were published
+    resumable.hold(run.job, chosen, key)
     try:
         with transaction.atomic():
-            job = jobs.submit(
-                project=run.project, kind="publish", config=told, inputs=inputs,
-                seed=run.job.seed, priority=run.job.priority, actor=actor,
-            )  # fmt: skip
             made = CheckpointBatch.objects.create(
-                run=run, key=key, publishing=job, created_by=actor,
-                options={**dataclasses.asdict(config), "steps": chosen, "asked": prompts},
+                run=run, key=key, created_by=actor,
+                keeping=keeping.submit(run.project, run.job, chosen, key, actor),
+                options={**dataclasses.asdict(config), "steps": chosen},
             )  # fmt: skip
+            told = {"method": run.method, "steps": chosen}
             audit.record(verb="checkpoints asked about", obj=made, actor=actor, data=told)
     except IntegrityError:  # somebody asked for the same at this very moment
         return CheckpointBatch.objects.get(run=run, key=key)
@@ -104,7 +101,7 @@ def _fail(row: CheckpointBatch, error: Exception) -> None:
 
 
 def _waiting() -> QuerySet[CheckpointBatch]:
-    related = ("run__iteration__campaign", "run__job", "publishing", "batch__job")
+    related = ("run__iteration__campaign", "run__job", "keeping", "publishing", "batch__job")
     rows = CheckpointBatch.objects.filter(opened=None, error="")
     return rows.select_related(*related)
 
@@ -115,6 +112,11 @@ def _stored_iteration(run: TrainingRun) -> Iteration:
 
 
 def _step(row: CheckpointBatch) -> None:
+    if row.publishing is None:
+        assert row.keeping is not None
+        if runs.succeeded(row.keeping):
+            _publish(row, row.keeping.result["inputs"])
+        return
     if row.batch is None:
         if runs.succeeded(row.publishing):
             _sample(row, _register(row))
@@ -129,8 +131,27 @@ def _step(row: CheckpointBatch) -> None:
     CheckpointBatch.objects.filter(pk=row.pk, opened=None).update(opened=opened, error="")
 
 
+def _publish(row: CheckpointBatch, kept: list[dict[str, Any]]) -> None:
+    """Write the job that makes policies of the checkpoints that were kept."""
+    run, iteration = row.run, _iteration(row.run)
+    told = {"method": run.method, "options": run.options, "steps": row.options["steps"]}
+    asked = _prompts(iteration, _config(row))
+    with transaction.atomic():
+        held = CheckpointBatch.objects.select_for_update().get(pk=row.pk)
+        if held.publishing_id is not None:
+            return
+        held.publishing = jobs.submit(
+            project=run.project, kind="publish", config=told,
+            inputs=[jobs.input_of_checkpoint("policy", runs.base_of(run)), *kept],
+            seed=run.job.seed, priority=run.job.priority, actor=row.created_by,
+        )  # fmt: skip
+        held.options = {**held.options, "asked": asked}
+        held.save(update_fields=["publishing", "options"])
+
+
 def _register(row: CheckpointBatch) -> list[Checkpoint]:
     """The published checkpoints as rows of the project, by step."""
+    assert row.publishing is not None
     folder, base = jobs.output_folder(row.publishing), runs.base_of(row.run)
     found = [
         registry.register(
@@ -202,14 +223,26 @@ def _again(row: CheckpointBatch, actor: User | None) -> CheckpointBatch:
         held = CheckpointBatch.objects.select_for_update().get(pk=row.pk)
         if held.opened is not None:
             return held
-        batch, publishing = held.batch, _retried(held.publishing, actor)
+        batch = held.batch
         if batch and (job := _retried(batch.job, actor)) != batch.job:
             batch.job = job
             batch.save(update_fields=["job"])
-        if held.error or publishing != held.publishing:
-            held.publishing, held.error = publishing, ""
-            held.save(update_fields=["publishing", "error"])
+        before = held.keeping, held.publishing
+        if held.publishing is not None:
+            held.publishing = _retried(held.publishing, actor)
+        elif held.keeping is not None:
+            held.keeping = _held_again(held, held.keeping, actor)
+        if held.error or before != (held.keeping, held.publishing):
+            held.error = ""
+            held.save(update_fields=["keeping", "publishing", "error"])
     return held
+
+
+def _held_again(row: CheckpointBatch, job: Job, actor: User | None) -> Job:
+    """The job that keeps its checkpoints now; where it did not succeed, it let go of them."""
+    if job.state in ("failed", "cancelled"):
+        resumable.hold(row.run.job, row.options["steps"], row.key)
+    return _retried(job, actor)
 
 
 def _retried(job: Job, actor: User | None) -> Job:
@@ -248,7 +281,8 @@ def _refuse_steps(steps: Sequence[int], config: CheckpointsConfig) -> None:
         raise ValueError(phrase("A batch needs a tag, by which it is told from other labels."))
 
 
-def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
+def _refuse_prompts(iteration: Iteration, config: CheckpointsConfig) -> None:
+    """Raise ValueError where there is nothing to ask, or not that set."""
     sets = iteration.campaign.prompt_sets.order_by("pk")
     if config.prompt_set and not sets.filter(pk=config.prompt_set).exists():
         raise ValueError(
@@ -258,6 +292,13 @@ def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
                 known=", ".join(f"{one.pk} ({one.name})" for one in sets) or "–",
             )
         )
+    asked = runs.prompts_of(iteration)
+    asked = asked.filter(prompt_set=config.prompt_set) if config.prompt_set else asked
+    if not asked.exists():
+        raise ValueError(runs.NO_PROMPTS[None])
+
+
+def _prompts(iteration: Iteration, config: CheckpointsConfig) -> dict[str, Any]:
     return runs.prompts_input(iteration, limit=config.prompts, prompt_set=config.prompt_set)
 
 

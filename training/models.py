@@ -58,13 +58,18 @@ class MixturePart(models.Model):
 
 
 class CheckpointBatch(models.Model):
-    """Chosen checkpoints of a run that is still under way, put to raters beside it: published,
-    sampled, compared. One row for what is asked for once: the key says it all."""
+    """Chosen checkpoints of a run that is still under way, put to raters beside it: kept,
+    published, sampled, compared. One row for what is asked for once: the key says it all."""
 
     run = models.ForeignKey(TrainingRun, models.PROTECT, related_name="checkpoint_batches")
     key = models.CharField(max_length=64)
     options = models.JSONField(default=dict)  # training.configs.CheckpointsConfig as data
-    publishing = models.OneToOneField(Job, models.PROTECT, related_name="checkpoint_batch")
+    keeping = models.OneToOneField(
+        Job, models.PROTECT, null=True, related_name="keeps_for"
+    )  # null: of a row that is older than this job
+    publishing = models.OneToOneField(
+        Job, models.PROTECT, null=True, related_name="checkpoint_batch"
+    )
     checkpoints = models.ManyToManyField(Checkpoint, related_name="+")
     batch = models.OneToOneField(SamplingBatch, models.PROTECT, null=True, related_name="asked_by")
     opened = models.PositiveIntegerField(null=True)  # comparisons; null until there are any

@@ -39,7 +39,8 @@ def rate_checkpoints(request: SignedInRequest, pk: int) -> HttpResponse:
 def of_run(job: Job) -> list[CheckpointBatch]:
     """What was asked about a run's checkpoints, the newest first."""
     rows = CheckpointBatch.objects.filter(run__job=job).order_by("-pk")
-    return list(rows.select_related("publishing", "batch__job").prefetch_related("checkpoints"))
+    rows = rows.select_related("keeping", "publishing", "batch__job")
+    return list(rows.prefetch_related("checkpoints"))
 
 
 def _asked(request: SignedInRequest, run: TrainingRun, form: CheckpointsForm) -> bool:
@@ -49,6 +50,6 @@ def _asked(request: SignedInRequest, run: TrainingRun, form: CheckpointsForm) ->
         messages.error(request, language.said_by(error))
         return False
     messages.success(
-        request, _("The checkpoints are published and sampled while the run goes on.")
+        request, _("The checkpoints are kept, published and sampled while the run goes on.")
     )
     return True

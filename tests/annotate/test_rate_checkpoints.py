@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling.models import Iteration, SamplingBatch, Snapshot
-from models_runtime import jobs
+from models_runtime import artifacts, jobs, resumable
 from models_runtime.jobdir import publish
 from models_runtime.models import Job
 from models_runtime.states import StaleState
@@ -25,7 +25,8 @@ from tests.factories import (
     open_comparisons,
 )
 from tests.rating import answer
-from training import runs
+from tests.training import store
+from training import checkpoint_batches, runs
 from training.models import CheckpointBatch, TrainingRun
 
 pytestmark = pytest.mark.django_db
@@ -70,21 +71,42 @@ def test_from_its_page(client: Client, cast: Cast, run: TrainingRun) -> None:
         assert client.post(address, told)["Location"] == f"/jobs/{run.job_id}/"
     row = CheckpointBatch.objects.get()
     assert row.options["steps"] == [25, 50]
-    assert {one["name"] for one in row.publishing.inputs} == {"policy", "step-25", "step-50"}
     body = client.get(f"/jobs/{run.job_id}/").content.decode()
     assert "early" in body
-    assert f'href="/jobs/{row.publishing_id}/"' in body
+    assert f'<a href="/jobs/{row.keeping_id}/">keeping</a>' in body
+    assert row.keeping is not None
+    store.kept(row.keeping)
+    checkpoint_batches.tick()
+    row.refresh_from_db()
+    assert row.publishing is not None
+    assert {one["name"] for one in row.publishing.inputs} == {"policy", "step-25", "step-50"}
+    body = client.get(f"/jobs/{run.job_id}/").content.decode()
+    assert f'<a href="/jobs/{row.publishing_id}/">publishing</a>' in body
 
     gone = client.post(address, {**told, "steps": ["7"]})
     assert gone.status_code == 400
     assert "Step 7 is gone: the run goes on." in gone.content.decode()
 
 
+def test_no_byte_of_a_checkpoint_is_read_while_the_page_is_waited_for(
+    client: Client, cast: Cast, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(resumable, "is_complete", read.append)
+    monkeypatch.setattr(artifacts, "put_files", read.append)
+    client.force_login(cast.researcher)
+    address = f"/jobs/{run.job_id}/rate/"
+    sent = {field.name: field.value() for field in client.get(address).context["form"]}
+    assert client.post(address, {**sent, "steps": ["50"]}).status_code == 302
+    assert CheckpointBatch.objects.exists()
+    assert not read
+
+
 def test_by_command(run: TrainingRun) -> None:
     assert f"Checkpoints of run-{run.pk} that can be had now: 50, 25." in rate(run)
     said = rate(run, "--step", "50", "--set", "comparisons=3")
     row = CheckpointBatch.objects.get()
-    assert f"Steps [50] wait for job {row.publishing_id}." in said
+    assert f"Steps [50] wait for job {row.keeping_id}." in said
     assert row.options["comparisons"] == 3
     with pytest.raises(CommandError, match="The checkpoint of step 7 is gone"):
         rate(run, "--step", "7")
@@ -96,7 +118,7 @@ def test_a_job_that_moves_meanwhile_is_a_sentence(
     client: Client, cast: Cast, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rate(run, "--step", "50")
-    Job.objects.filter(checkpoint_batch__run=run).update(state="cancelled")
+    Job.objects.filter(keeps_for__run=run).update(state="cancelled")
 
     def moved(*_: object, **__: object) -> None:
         raise StaleState("Job 7 cannot run again.")

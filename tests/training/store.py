@@ -3,15 +3,18 @@ jobs really run."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from labeling.models import Iteration, Snapshot
 from models_runtime import artifacts, jobs, registry
+from models_runtime.jobdir import BadInput, JobDir
 from models_runtime.loading import check_policy
 from models_runtime.models import Checkpoint, Job
 from tests.factories import Cast, IterationFactory, PromptFactory, PromptSetFactory
 from tests.training import tiny
+from training import keeping
 
 PROMPTS = 8
 
@@ -61,3 +64,21 @@ def weights_of(job: Job) -> dict[str, str]:
     assert (job.state, job.error) == ("succeeded", "")
     found = artifacts.manifest_of(jobs.output_folder(job))
     return {name: sha for name, sha in found.items() if name.endswith(".safetensors")}
+
+
+def kept(job: Job) -> Job:
+    """The row job "keep", done in this process instead of a worker's."""
+    root = jobs.folder(job)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "job.json").write_text(json.dumps({"config": job.config}), encoding="utf-8")
+    attempt = JobDir(root, 1, "")
+    attempt.folder.mkdir(exist_ok=True)
+    changes: dict[str, Any] = {"state": "succeeded", "attempt": 1}
+    try:
+        keeping.run(attempt)
+        changes["result"] = json.loads((attempt.folder / "result.json").read_text("utf-8"))
+    except BadInput as error:
+        changes |= {"state": "failed", "error": str(error)}
+    Job.objects.filter(pk=job.pk).update(**changes)
+    job.refresh_from_db()
+    return job

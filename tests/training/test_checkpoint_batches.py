@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def work(turns: int = 8) -> None:
     """Take up what is there, and execute what waits, but no evaluation of the run."""
     for _ in range(turns):
         checkpoint_batches.tick()
+        for job in Job.objects.filter(state="queued", kind="row"):
+            store.kept(job)
         for job in Job.objects.filter(state="queued", kind__in=("publish", "sample")):
             jobs.execute(job.pk)
 
@@ -183,14 +186,61 @@ def test_a_job_that_failed_is_tried_again_when_it_is_asked_for_again(
     run = start(iteration, epochs=1, save_every=10)
     jobs.execute(run.job.pk)
     step = resumable.steps(run.job)[:1]
-    row = checkpoint_batches.ask(run, step)
+    row = published(checkpoint_batches.ask(run, step))
     Job.objects.filter(pk=row.publishing_id).update(state="failed", error="The disk is full.")
     checkpoint_batches.tick()
     row.refresh_from_db()
     assert row.error == "The disk is full."
     assert checkpoint_batches.ask(run, step).error == ""
+    assert row.publishing is not None
     row.publishing.refresh_from_db()
     assert row.publishing.state == "queued"
+
+
+def published(row: CheckpointBatch) -> CheckpointBatch:
+    """Its checkpoints are kept, and the job that publishes them waits."""
+    assert row.keeping is not None
+    store.kept(row.keeping)
+    checkpoint_batches.tick()
+    row.refresh_from_db()
+    return row
+
+
+def test_a_checkpoint_that_was_asked_for_is_held_while_the_run_prunes_its_own(
+    iteration: Iteration,
+) -> None:
+    run = start(iteration, epochs=1, save_every=10)
+    jobs.execute(run.job.pk)
+    step = resumable.steps(run.job)[0]
+    row = checkpoint_batches.ask(run, [step], {"comparisons": 2})
+    for folder in jobs.folder(run.job).glob(f"attempt-*/checkpoints/step-{step}"):
+        shutil.rmtree(folder)
+    assert step not in resumable.steps(run.job)
+    row = published(row)
+    assert row.publishing is not None
+    assert {one["name"] for one in row.publishing.inputs} == {"policy", f"step-{step}"}
+    assert not list(jobs.folder(run.job).glob("held/*"))
+
+
+def test_one_that_is_damaged_is_a_sentence_and_can_be_asked_for_once_more(
+    iteration: Iteration,
+) -> None:
+    run = start(iteration, epochs=1, save_every=10)
+    jobs.execute(run.job.pk)
+    step = resumable.steps(run.job)[0]
+    row = checkpoint_batches.ask(run, [step], {"comparisons": 2})
+    (state,) = jobs.folder(run.job).glob(f"held/*/step-{step}/state.pt")
+    whole = state.read_bytes()
+    state.write_bytes(whole[:-1])  # of the run's own too: it is one file
+    assert row.keeping is not None
+    store.kept(row.keeping)
+    checkpoint_batches.tick()
+    row.refresh_from_db()
+    assert f"The checkpoint of step {step} is gone" in row.error
+    (again,) = jobs.folder(run.job).glob(f"attempt-*/checkpoints/step-{step}/state.pt")
+    again.write_bytes(whole)
+    row = checkpoint_batches.ask(run, [step], {"comparisons": 2})
+    assert (row.error, published(row).error) == ("", "")
 
 
 @pytest.fixture
@@ -198,7 +248,8 @@ def asked(iteration: Iteration) -> CheckpointBatch:
     """A checkpoint of a finished run, with the job that publishes it."""
     run = start(iteration, epochs=1, save_every=10)
     jobs.execute(run.job.pk)
-    return checkpoint_batches.ask(run, resumable.steps(run.job)[:1], {"comparisons": 2})
+    step = resumable.steps(run.job)[:1]
+    return published(checkpoint_batches.ask(run, step, {"comparisons": 2}))
 
 
 def again(row: CheckpointBatch) -> CheckpointBatch:
@@ -207,10 +258,12 @@ def again(row: CheckpointBatch) -> CheckpointBatch:
 
 def test_in_the_place_of_a_cancelled_job_another_one_runs(asked: CheckpointBatch) -> None:
     publishing = asked.publishing
+    assert publishing is not None
     jobs.cancel(publishing)
     checkpoint_batches.tick()
     asked = again(asked)
     assert asked.error == ""
+    assert asked.publishing is not None
     assert (asked.publishing.state, asked.publishing == publishing) == ("queued", False)
     jobs.execute(asked.publishing.pk)
     checkpoint_batches.tick()

@@ -44,4 +44,5 @@ class Command(BaseCommand):
             row = checkpoint_batches.ask(run, options["step"], told)
         except (StaleState, ValueError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Steps {row.options['steps']} wait for job {row.publishing.pk}.")
+        waits_for = row.batch.job if row.batch else row.publishing or row.keeping
+        self.stdout.write(f"Steps {row.options['steps']} wait for job {waits_for.pk}.")
