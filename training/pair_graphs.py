@@ -31,7 +31,7 @@ from models_runtime.models import Checkpoint, Job
 from models_runtime.phrases import phrase
 from models_runtime.records import AnswerReward, CompletionRecord, read_jsonl
 from models_runtime.states import StaleState
-from training import runs, scorers
+from training import judge_budget, runs, scorers
 from training.configs.recipes import (
     RECIPES,
     TRAINS_BY,
@@ -116,7 +116,7 @@ def go_on(graph: PairGraph, actor: User | None = None) -> None:
         if job and job.state == "running" and job.stop_requested_at:
             raise StaleState(phrase("Its job is still stopping: wait a moment."))
         if job and job.state == "cancelled":
-            _replace(graph, job, jobs.run_again(job, actor=actor))
+            _run_again(graph, job, actor)
         elif job and job.state in ("stopped", "failed"):
             jobs.requeue(job, actor=actor)
         audit.record(verb="pair graph resumed", obj=graph, actor=actor, project=_project(graph))
@@ -266,6 +266,7 @@ def _reward(graph: PairGraph, row: PairRound, config: MadePairs) -> None:
         )
     )  # fmt: skip
     inputs += [jobs.input_of_checkpoint(name, one) for name, one in found.items()]
+    relay = judge_budget.relay(graph, config)
     with _held(graph):
         if PairRound.objects.get(pk=row.pk).rewarding_id is not None:
             return
@@ -274,7 +275,7 @@ def _reward(graph: PairGraph, row: PairRound, config: MadePairs) -> None:
             config={
                 "recipe": graph.recipe,
                 "options": graph.options,
-                **scorers.relay_of(iteration, config),
+                **relay,
             },
             inputs=inputs, seed=_seed(graph, row.number), actor=graph.created_by,
         )  # fmt: skip
@@ -364,6 +365,17 @@ def _held(graph: PairGraph) -> Iterator[None]:
 def _newest_job(row: PairRound) -> Job:
     run = row.run
     return run.job if run else row.rewarding or row.sampling
+
+
+def _run_again(graph: PairGraph, job: Job, actor: User | None) -> None:
+    """Another job in the place of a cancelled one, with what that left of the judge's budget.
+    Raises ValueError where nothing is left."""
+    relay = judge_budget.relay(graph, config_of(graph)) if job.kind == "reward" else {}
+    made = jobs.run_again(job, actor=actor)
+    if relay:
+        made.config = {**made.config, **relay}
+        made.save(update_fields=["config"])
+    _replace(graph, job, made)
 
 
 def _replace(graph: PairGraph, old: Job, new: Job) -> None:

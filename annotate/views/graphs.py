@@ -89,7 +89,7 @@ def graph_act(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     row = access.graph_for_researcher(request.user, pk)
     try:
         pair_graphs.ACTS[verb](row, actor=request.user)
-    except StaleState as error:
+    except (StaleState, ValueError) as error:
         messages.error(request, language.said_by(error))
     return redirect("graph", pk=pk)
 

@@ -63,6 +63,12 @@ class OnlineDPOConfig(Rewarded, MadePairs):
         ),
         choices=("model", "piecewise", "judge"),
     )
+    judge_calls: int = option(
+        20000,
+        phrase("Requests to the judge at most, over all rounds and attempts."),
+        low=1,
+        high=100000000,
+    )
     least_gap: float = option(
         0.0,
         phrase("Pairs whose rewards differ by no more than this are left out."),
