@@ -3,6 +3,8 @@ out nothing."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.factories import Cast
 from training.models import Evaluation, TrainingRun
 
 PAGE = "/campaigns/helpful/3/"
+TRAINING = Path(__file__).parents[2] / "training"
 
 
 @pytest.fixture
@@ -35,6 +38,13 @@ def reward_run() -> TrainingRun:
 
 def ended(job: Job, **result: Any) -> None:
     Job.objects.filter(pk=job.pk).update(result={**job.result, **result})
+
+
+def test_every_reason_that_training_counts_has_words() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in TRAINING.rglob("*.py"))
+    counted = set(re.findall(r'dropped\["([^"]+)"\]', code))
+    assert len(counted) > 9
+    assert not counted - set(omissions.WHY)
 
 
 def test_a_run_says_what_it_left_out_and_why(researcher: Client) -> None:
