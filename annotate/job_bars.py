@@ -26,6 +26,7 @@ ROW_CALLS = {
     "quality": gettext_lazy("Counting labels"),
     "freeze": gettext_lazy("Freezing labels"),
     "erase": gettext_lazy("Erasing a rater"),
+    "keep": gettext_lazy("Keeping checkpoints"),
 }
 
 
