@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from models_runtime.jobdir import BadInput
-from models_runtime.phrases import phrase
+from models_runtime.phrases import phrase, together
 from models_runtime.records import Demonstration, Preference, PreferenceRecord, Rated
 from training.configs import ALONE, Part, Selection
 from training.data import (
@@ -136,16 +136,26 @@ class _Reading:
             self.heldout = {key for row in rows if row.split == "heldout" for key in _about(row)}
         self.task.dropped.update(lost)
         if not found and (len(self.task.mixture) > 1 or +lost):
-            self._refuse(part)
+            self._refuse(part, lost)
         return cast(list[T], found)
 
-    def _refuse(self, part: Part) -> None:
+    def _refuse(self, part: Part, lost: Counter[str]) -> None:
         if len(self.task.mixture) == 1:
             self.task.require([])
+        said = [phrase("%(n)s %(why)s", n=n, why=phrase(w)) for w, n in sorted((+lost).items())]
+        number = str(part.number)
+        if not said:
+            raise BadInput(
+                phrase(
+                    "Snapshot %(number)s of the mixture has no row that this run may train on.",
+                    number=number,
+                )
+            )
         raise BadInput(
             phrase(
-                "Snapshot %(number)s of the mixture has no row that this run may train on.",
-                number=str(part.number),
+                "Nothing of snapshot %(number)s of the mixture is left to train on (%(why)s).",
+                number=number,
+                why=together(", ", said),
             )
         )
 

@@ -98,6 +98,13 @@ def test_another_campaigns_folds_and_iterations_do_not_count(tmp_path: Path) -> 
         preferences_of(task(tmp_path / "b", ours, theirs, select=select))
 
 
+def test_a_set_of_which_filters_leave_nothing_says_why(tmp_path: Path) -> None:
+    select = Selection("train", None, 2, filters=Filters(tags="safety"))
+    ours, theirs = rows(4, tags=["safety"]), rows(3, 100, tags=["poetry"])
+    with pytest.raises(BadInput, match=r"Nothing of snapshot 2 .* \(3 tag not asked for\)"):
+        preferences_of(task(tmp_path, ours, theirs, select=select))
+
+
 def test_what_the_own_snapshot_holds_out_is_not_trained_on_from_elsewhere(tmp_path: Path) -> None:
     by_item, by_prompt = rows(2, 50)
     ours = [*rows(4), replace(by_item, split="heldout"), replace(by_prompt, split="heldout")]
