@@ -13,8 +13,10 @@ import json
 import math
 import os
 import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -29,6 +31,35 @@ _PROBE = "concord probe answer"
 
 transformers.logging.disable_progress_bar()  # a job's log is read by people, not by a terminal
 transformers.logging.set_verbosity_error()  # what loading must say, it says as BadInput
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where weights are loaded to: the accelerator where there is one, unless a device is named;
+    whole, or in four bits each (``four_bits``)."""
+
+    device: torch.device | None = None
+    four_bits: bool = False
+
+
+def four_bits() -> dict[str, Any]:
+    """The library's settings for matrices in NF4 whose scales are quantised too (Dettmers et al.,
+    2023); embeddings and heads stay whole. Raises BadInput where what it takes is missing."""
+    if find_spec("bitsandbytes") is None:
+        raise BadInput(
+            phrase(
+                "The adapter qlora needs the library bitsandbytes, which is not installed where "
+                "this run trains: install requirements-qlora.txt there, or choose lora."
+            )
+        )
+    config = transformers.BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=inference_dtype(),
+        llm_int8_skip_modules=["lm_head", "score"],
+    )
+    return {"quantization_config": config, "device_map": {"": device()}}
 
 
 def use_one_thread_when_asked() -> None:
@@ -58,14 +89,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_policy(folder: Path, *, for_training: bool = False) -> PreTrainedModel:
+def load_policy(
+    folder: Path, *, for_training: bool = False, place: Place = Place()
+) -> PreTrainedModel:
     """The causal LM in folder, on the accelerator where there is one.
 
     For inference: eval mode, no gradients, bfloat16 on CUDA and float32 on a CPU. For training:
     float32 weights (updates at lr 1e-6 vanish in bfloat16; autocast does the rest), no cache.
     Raises BadInput on pickles, code, torn files, or weights that do not fit the architecture.
     """
-    return _load(transformers.AutoModelForCausalLM, folder, for_training, new_head=False)
+    kind = transformers.AutoModelForCausalLM
+    return _load(kind, folder, for_training, new_head=False, place=place)
 
 
 def policy_without_weights(folder: Path) -> PreTrainedModel:
@@ -78,7 +112,7 @@ def policy_without_weights(folder: Path) -> PreTrainedModel:
 
 
 def load_reward_model(
-    folder: Path, *, for_training: bool = False, heads: int = 1
+    folder: Path, *, for_training: bool = False, heads: int = 1, place: Place = Place()
 ) -> PreTrainedModel:
     """A sequence classifier with an output [batch, heads], read at the last real token.
 
@@ -91,7 +125,7 @@ def load_reward_model(
     # two labels are the library's default, which it leaves out of the file
     outputs = heads if fresh else len(config.get("id2label") or (0, 1))
     kind = transformers.AutoModelForSequenceClassification
-    model = _load(kind, folder, for_training, new_head=fresh, num_labels=outputs)
+    model = _load(kind, folder, for_training, new_head=fresh, place=place, num_labels=outputs)
     model.config.pad_token_id = load_tokenizer(folder).pad_token_id
     if fresh:
         head: Any = model.score
@@ -154,9 +188,11 @@ def fingerprints(folder: Path, tokenizer: PreTrainedTokenizerBase) -> dict[str, 
 
 
 def _load(
-    kind: Any, folder: Path, for_training: bool, *, new_head: bool, **settings: Any
+    kind: Any, folder: Path, for_training: bool, *, new_head: bool, place: Place, **settings: Any
 ) -> PreTrainedModel:
     _read_shapes(folder)
+    if place.four_bits:
+        settings |= four_bits()
     try:
         model, report = kind.from_pretrained(
             str(folder),
@@ -172,9 +208,20 @@ def _load(
         raise BadInput(said) from error
     _refuse_gaps(report, new_head)
     model.config.use_cache = not for_training
-    model.train(for_training).requires_grad_(for_training)
-    placed: PreTrainedModel = model.to(device())
+    model.train(for_training)
+    if place.four_bits:  # lies where it was read to, and whole numbers have no gradient
+        return _kept_as_packed(model)
+    placed: PreTrainedModel = model.requires_grad_(for_training).to(place.device or device())
     return placed
+
+
+def _kept_as_packed(model: Any) -> PreTrainedModel:
+    """On some CPUs the library packs a matrix anew, with coarser scales, as soon as it is read
+    without a gradient: a run that is measured or resumed would train on other weights."""
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    return cast(PreTrainedModel, model)
 
 
 def _refuse_gaps(report: dict[str, Any], new_head: bool) -> None:

@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.nn import Module
 
 from models_runtime.jobdir import BadInput
-from models_runtime.loading import policy_without_weights
+from models_runtime.loading import four_bits, policy_without_weights
 from models_runtime.phrases import phrase
 from training.configs.base import ALL_LINEAR, Optimisation
+from training.qlora import add_to
 from training.tuned_words import without
 
 M = TypeVar("M", bound=Module)
@@ -60,6 +61,8 @@ class Adapters:
             self.tuners.append(_tuner(model, self.config, self.words))
         if head is not None:
             head.requires_grad_(True)
+        if self.config.adapter == "qlora":  # the trainers refuse four bits with nothing beside
+            vars(model)["_hf_peft_config_loaded"] = True
         return model
 
     def refuse_misfit(self, folder: Path) -> None:
@@ -67,6 +70,8 @@ class Adapters:
         that sample, perhaps for hours, before they train."""
         if self.config.adapter in ("none", "prompt"):
             return
+        if self.config.adapter == "qlora":
+            four_bits()
         with torch.random.fork_rng(), torch.device("meta"):
             _tuner(policy_without_weights(folder), self.config, [])
 
@@ -108,6 +113,9 @@ class Adapters:
     def trained(self, model: Module) -> dict[str, Tensor]:
         """The model's state without what is frozen: all of it where there is no adapter."""
         state = model.state_dict(keep_vars=True)
+        if self.config.adapter == "qlora":  # its matrices' scales are no parameters
+            parameters = {id(one) for one in model.parameters()}
+            state = {name: one for name, one in state.items() if id(one) in parameters}
         return {name: one.detach() for name, one in state.items() if id(one) not in self.frozen}
 
     def restore(self, model: Module, trained: dict[str, Tensor]) -> None:
@@ -133,11 +141,20 @@ class Adapters:
 
     def merge(self) -> None:
         """Add every adapter to its model's weights, and be gone."""
-        if self.config.adapter != "none" and not self.tuners:
-            raise RuntimeError("the options ask for an adapter, and no model was given one")
+        self._require_some()
         for tuner in self.tuners:
             tuner.merge_and_unload()
         self.tuners.clear()
+
+    def merge_into(self, whole: Any, model: Any) -> None:
+        """Add the adapter of model, which lies in four bits, to the same weights in full."""
+        self._require_some()
+        add_to(whole, model, NAME)
+        self.tuners.clear()
+
+    def _require_some(self) -> None:
+        if self.config.adapter != "none" and not self.tuners:
+            raise RuntimeError("the options ask for an adapter, and no model was given one")
 
     def without(self, model: Any) -> WithoutAdapter:
         """The model as it was before its adapter, to be called beside it."""
@@ -194,7 +211,7 @@ def _tuner(model: Any, config: Optimisation, words: list[int]) -> Any:
         "task_type": "SEQ_CLS" if hasattr(model, "score") else None,  # all-linear spares its head
     }
     try:
-        if config.adapter == "lora":
+        if config.adapter in ("lora", "qlora"):
             return peft.LoraModel(model, {NAME: _lora(config, shared)}, NAME)
         return peft.AdaLoraModel(model, {NAME: _adalora(config, shared)}, NAME)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """What a run will need of memory, from its options and its models' sizes: said before it starts.
 
-    weights           4 bytes a parameter (float32; training keeps no other copy)
+    weights           4 bytes a parameter (float32; training keeps no other copy); under the
+                      adapter qlora half a byte a parameter of the matrices
     gradients         4 bytes a trained parameter
     optimiser         AdamW 8 (two moments), SGD with momentum 4, a trained parameter
     models beside     reference and value model 4 bytes a parameter; a model that only scores 4 on
@@ -89,6 +90,17 @@ class Dimensions:
         """Numbers that autograd keeps of a token in a layer."""
         return 12 * self.hidden + 4 * self.keys + 4 * self.inner
 
+    @property
+    def words(self) -> int:
+        """Numbers of the words' rows."""
+        return self.vocabulary * self.hidden
+
+    @property
+    def in_four_bits(self) -> int:
+        """What the model takes with its matrices in four bits, in numbers of four bytes."""
+        whole = min(self.parameters, self.words)
+        return whole + (self.parameters - whole) // 8
+
     def adapter(self, rank: int) -> int:
         """Parameters of an adapter on every linear layer but the output."""
         h, k, f = self.hidden, self.keys, self.inner
@@ -141,7 +153,7 @@ def need(method: str, config: Config, model: Dimensions, load: Load) -> Need:
         load.answers, ANSWERS.get(method, 1)
     )
     return Need(
-        weights=FLOAT * whole + (HALF * model.parameters if load.accelerator else 0),
+        weights=FLOAT * whole + (HALF * _copied(config, model) if load.accelerator else 0),
         gradients=FLOAT * trained,
         optimizer=MOMENTS[getattr(config, "optimizer", "adamw")] * trained,
         beside=_beside(method, config, model, load),
@@ -159,15 +171,27 @@ def _trained(method: str, config: Config, model: Dimensions) -> tuple[int, int]:
     models = 2 if method in WITH_A_VALUE and getattr(config, "value", "") == "separate" else 1
     if config.adapter == "none":
         return models * model.parameters, models * model.parameters
+    if config.adapter == "prompt":  # the output's rows are parted from the input's
+        small = models * config.prompt_tokens * model.hidden
+        return small, models * (model.parameters + model.words) + 2 * small
     half_more = (config.lora_rank + 1) // 2 if config.adapter == "adalora" else 0
     small = models * model.adapter(config.lora_rank + half_more)
+    if config.adapter == "qlora":
+        return small, models * model.in_four_bits + small
     return small, models * model.parameters + small
+
+
+def _copied(config: Config, model: Dimensions) -> int:
+    """Parameters that mixed precision keeps copies of: matrices in four bits are unpacked one by
+    one, and let go of."""
+    return model.words if config.adapter == "qlora" else model.parameters
 
 
 def _beside(method: str, config: Config, model: Dimensions, load: Load) -> int:
     """An adapter's policy, switched off, is its own reference; where it is not, this is too
-    little."""
+    little. On a CPU the weights that qlora is added to in the end are counted beside it."""
     reference = method in HOLD_A_REFERENCE and config.adapter == "none"
+    reference |= config.adapter == "qlora" and not load.accelerator
     scoring = sum(load.scorers) * (HALF if load.accelerator else FLOAT)
     return reference * FLOAT * model.parameters + scoring
 

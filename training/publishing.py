@@ -59,8 +59,7 @@ def policy_at(task: Task, checkpoint: Path) -> Any:
         raise BadInput(phrase("The checkpoint does not hold the policy that the run trains."))
     task.adapters.take_up(adapters)
     model.tie_weights()
-    task.adapters.merge()
-    return model
+    return task.merged(model)
 
 
 def _trained(checkpoint: Path) -> tuple[Mapping[str, Tensor], list[dict[str, Any]]]:

@@ -15,7 +15,13 @@ import torch
 
 from models_runtime.chat import tuned_words
 from models_runtime.jobdir import BadInput, JobDir, publish, sha256_of, write_atomically
-from models_runtime.loading import load_policy, load_tokenizer, save_policy
+from models_runtime.loading import (
+    Place,
+    load_policy,
+    load_reward_model,
+    load_tokenizer,
+    save_policy,
+)
 from models_runtime.phrases import phrase, together
 from training.adapters import Adapters
 from training.configs import ALONE, Part, Selection
@@ -60,14 +66,39 @@ class Task:
 
     def policy_to_train(self) -> PreTrainedModel:
         """The policy that training starts from, with the adapter that the options ask for."""
-        policy = load_policy(self.job.input_path("policy"), for_training=True)
-        return self.adapters.put_on(policy)
+        folder = self.job.input_path("policy")
+        return self.adapters.put_on(load_policy(folder, for_training=True, place=self.place))
+
+    @property
+    def place(self) -> Place:
+        """Where weights that stay frozen beside an adapter are loaded to, and in what form."""
+        return Place(four_bits=self.config.adapter == "qlora")
+
+    def merged(self, model: Any) -> Any:
+        """The model with its adapter in its weights; where those lie in four bits, another model
+        that has them in full, on the CPU."""
+        if not self.place.four_bits:
+            self.adapters.merge()
+            return model
+        folder, on_cpu = self.job.input_path("policy"), Place(torch.device("cpu"))
+        heads = getattr(model, "score", None)
+        with torch.random.fork_rng():  # a head that is replaced at once
+            whole = (
+                load_policy(folder, for_training=True, place=on_cpu)
+                if heads is None
+                else load_reward_model(
+                    folder, for_training=True, heads=heads.out_features, place=on_cpu
+                )
+            )
+        self.adapters.merge_into(whole, model)
+        return whole
 
     def load_reference(self) -> PreTrainedModel:
         """The frozen reference policy, float32 like the one that is trained: in bfloat16 the same
         weights give other log-probabilities. It is not shown words that were tuned for the policy
         alone."""
-        reference = load_policy(self.job.input_path("reference"), for_training=True)
+        folder = self.job.input_path("reference")
+        reference = load_policy(folder, for_training=True, place=self.place)
         self.hide_from(reference)
         return reference.eval().requires_grad_(False)
 
@@ -130,7 +161,7 @@ class Task:
     ) -> None:
         """attempt-N/output: weights, tokenizer, training.json (the resolved config) and files.
         Adapters are merged into the weights first."""
-        self.adapters.merge()
+        model = self.merged(model)
         if self.job.rank:
             return
         if self.gathered:

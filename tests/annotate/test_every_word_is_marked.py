@@ -24,7 +24,7 @@ from training.configs.recipes import RECIPES
 NAMES = [
     "Concord", "Con", "cord", "UTC", "min", "KL", "CPU", "RAFT", "DPO", "SFT", "REWARD", "sha256",
     "run-", "job-", "MB", "KB", "Del", "Parquet", "Alt", "adamw", "sgd",
-    "lora", "adalora", "README.md",
+    "lora", "adalora", "qlora", "prompt", "README.md",
     # The losses of DPO.
     "sigmoid", "cdpo", "robust", "ipo", "hinge", "exo_pair", "nca_pair", "bco_pair", "sppo_hard",
     "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft", "bleu",

@@ -194,12 +194,11 @@ def test_an_adapter_that_was_put_on_no_model_is_no_run_without_one(
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("dpo", {"adapter": "dora"}, "must be one of none, lora, adalora, prompt, not 'dora'"),
+        ("dpo", {"adapter": "dora"}, "must be one of none, lora, adalora, qlora, prompt, not 'dora'"),
         ("dpo", {"adapter": "prefix"}, "no plain weights of a model can hold"),
-        ("reward", {"adapter": "qlora"}, "needs an accelerator and the library bitsandbytes"),
         ("dpo", {"lora_rank": 4}, "lora_rank of dpo is about another adapter"),
         ("sft", {"lora_dropout": 0.1}, "lora_dropout of sft is about another adapter"),
-        ("dpo", {"adapter": "prompt", "lora_rank": 4}, "choose one of lora, adalora beside it"),
+        ("dpo", {"adapter": "prompt", "lora_rank": 4}, "choose one of lora, adalora, qlora beside it"),
         ("sft", {"adapter": "lora", "prompt_tokens": 4}, "choose one of prompt beside it"),
         ("kto", {"adapter": "prompt", "prompt_tokens": 0}, "must lie between 1 and 1000, not 0"),
         ("dpo", {"adapter": "lora", "lora_dropout": 0.1}, "no option named 'lora_dropout'"),

@@ -17,7 +17,8 @@ from models_runtime.jobdir import BadInput
 from models_runtime.loading import check_policy, load_policy, load_reward_model, load_tokenizer
 from models_runtime.records import PromptRecord, Rated, Sampler
 from tests.training import tiny
-from training.configs import METHODS
+from training.configs import METHODS, parse
+from training.memory import Dimensions, Load, need
 from training.methods.tdpo import logps_and_kl
 from training.scoring import completion_logps
 from training.task import Task
@@ -302,3 +303,11 @@ def test_nothing_of_the_prepared_policy_is_left_behind(tuned: Path) -> None:
 def test_a_context_without_room_is_refused(world: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="context of 128 tokens is too short for 120 tuned ones"):
         trained(world, tmp_path, "odpo", prompt_tokens=120)
+
+
+def test_the_estimate_counts_vectors_and_a_second_table_of_words() -> None:
+    model = Dimensions(431_000, 3, 96, 96, 256, 1024)
+    found = need("sft", parse("sft", TUNED), model, Load(64))
+    vectors = WORDS * 96
+    assert found.gradients == 4 * vectors
+    assert found.weights == 4 * (431_000 + 1024 * 96 + 2 * vectors)

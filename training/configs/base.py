@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from models_runtime.phrases import phrase
 
 T = TypeVar("T")
-ADAPTERS = ("none", "lora", "adalora", "prompt")
+ADAPTERS = ("none", "lora", "adalora", "qlora", "prompt")
 ALL_LINEAR = "all-linear"
 SGD_MOMENTUM = 0.9
 HELDOUT = "eval_"  # begins the names of metrics of held-out rows
@@ -95,9 +95,10 @@ class Optimisation:
     )
     adapter: str = option(
         "none",
-        "Train small matrices beside frozen weights, which are added to them in the end: lora, or "
-        "adalora, which shares their rank out among the layers. It wants about ten times the "
-        "learning rate. Or train a few vectors before every prompt: prompt, at a hundred times.",
+        "Train small matrices beside frozen weights, which are added to them in the end: lora; "
+        "adalora, which shares their rank out among the layers; or qlora, which holds the frozen "
+        "weights in four bits meanwhile. They want about ten times the learning rate. Or train a "
+        "few vectors before every prompt: prompt, at a hundred times.",
         choices=ADAPTERS,
     )
     lora_rank: int = option(
@@ -230,15 +231,11 @@ NO_ADAPTERS = {
         "Prefix tuning leaves keys and values of every layer, which no plain weights of a model "
         "can hold: choose the adapter prompt, whose vectors they can, or lora."
     ),
-    "qlora": phrase(
-        "QLoRA needs an accelerator and the library bitsandbytes, which this installation does "
-        "not come with: choose the adapter lora."
-    ),
 }
 
 
 # How the options of an adapter begin, and whose they are.
-ABOUT = {"lora_": ("lora", "adalora"), "prompt_": ("prompt",)}
+ABOUT = {"lora_": ("lora", "adalora", "qlora"), "prompt_": ("prompt",)}
 
 
 def refuse_known_adapter(options: dict[str, Any]) -> None:

@@ -92,9 +92,10 @@ def _trunk(task: Task, policy: Path) -> Module | None:
     if task.config.value == "shared":
         return None
     if task.config.reward in ("model", "piecewise") and _same_tokens(task, policy):
-        whole = load_reward_model(task.job.input_path("reward_model"), for_training=True)
+        judge = task.job.input_path("reward_model")
+        whole = load_reward_model(judge, for_training=True, place=task.place)
     else:
-        whole = load_policy(policy, for_training=True)
+        whole = load_policy(policy, for_training=True, place=task.place)
     trunk: Module = whole.base_model
     return task.adapters.put_on(trunk)
 

@@ -56,7 +56,8 @@ def train(task: Task) -> None:
     mean, sd = _spread_of(examples)
     references = References.of(task, encoder, kept, [example.row for example in examples])
     torch.manual_seed(task.seed)  # the head is drawn here
-    model = task.adapters.put_on(load_reward_model(policy, for_training=True))
+    fresh = load_reward_model(policy, for_training=True, place=task.place)
+    model = task.adapters.put_on(fresh)
     standardised = [Example(one.row, (one.points - mean) / sd) for one in examples]
     last = Loop(task, model, standardised, RegressionObjective()).run()
     rows = judge(model, by_points(held, config.aspect, encoder))

@@ -61,7 +61,7 @@ def train(task: Task) -> None:
     answers = [row for group in groups for row in group.completions]
     references = References.of(task, encoder, kept, answers)
     torch.manual_seed(task.seed)  # the heads are drawn here
-    fresh = load_reward_model(policy, for_training=True, heads=config.heads)
+    fresh = load_reward_model(policy, for_training=True, heads=config.heads, place=task.place)
     model = task.adapters.put_on(fresh)
     shared, why = reads_once(model, groups, config.shared_prefix)
     objective = RewardObjective(config, task.seed, shared=shared)
