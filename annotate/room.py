@@ -1,11 +1,13 @@
-"""What a run of these options would need of memory, as its form says before it is started. Whether
-that is free, the worker looks when the run begins (training.headroom)."""
+"""What a run of these options would need of memory, and whether several processes share it, as
+its form says before it is started. Whether the memory is free, the worker looks when the run
+begins (training.headroom)."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate import numerals
@@ -38,6 +40,16 @@ def needed(policy: Checkpoint, method: str, options: dict[str, Any]) -> str:
         "cpu": memory.shown(found[0].total),
         "accelerator": memory.shown(found[1].total),
     }
+
+
+def in_one_process(method: str) -> str:
+    """That accelerators will not share the run, where they share others'; else empty."""
+    if not settings.TRAINING_LAUNCH or method in configs.TOGETHER:
+        return ""
+    return _(
+        "Training is spread over several processes here (CONCORD_LAUNCH), but a run of this "
+        "method goes on in one: only %(methods)s can share a batch."
+    ) % {"methods": ", ".join(configs.TOGETHER)}
 
 
 def _dimensions(policy: Checkpoint) -> Dimensions:

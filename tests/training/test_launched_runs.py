@@ -24,6 +24,7 @@ from models_runtime import jobdir
 from models_runtime.jobdir import BadInput, is_complete
 from tests.training import tiny
 from training import launch
+from training.configs import METHODS, TOGETHER
 from training.trl_adapter import base
 
 pytestmark = pytest.mark.training
@@ -139,6 +140,9 @@ def test_what_one_process_refuses_is_said_once(tmp_path: Path, inputs: dict[str,
         (False, "lora", {}, False),
         (True, "lora", {}, True),
         (False, "none", {"best_metric": "loss"}, True),
+        (True, "none", {"guard": "warn"}, False),
+        (True, "none", {"guard": "stop"}, True),
+        (False, "none", {"guard": "stop"}, False),
     ],
 )
 def test_what_needs_the_weights_whole_is_refused(
@@ -157,9 +161,35 @@ def test_what_needs_the_weights_whole_is_refused(
     base._refuse_what_needs_one_process(trainer, task)
 
 
-@pytest.mark.parametrize("method", ["simpo", "reward", "ppo"])
-def test_methods_of_our_own_loop_go_on_in_one_process(
-    tmp_path: Path, inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, method: str
+@pytest.mark.long
+def test_kto_trains_in_two_processes_on_answers_of_its_own_forward_passes(
+    tmp_path: Path, inputs: dict[str, Path]
+) -> None:
+    """What each answer is compared with are others of its process, so the loss is near to one
+    process's, and not it."""
+    options = {"learn_from": "pairs", "epochs": 1, "batch_size": 8}
+    alone, together = (
+        job(tmp_path / name, inputs, "kto", **options) for name in ("alone", "together")
+    )
+    assert run(alone, 1) == 0
+    assert run(together, 2) == 0
+    assert statuses(together) == {"0": "0", "1": "0"}
+    one, two = tiny.metrics_of(alone), tiny.metrics_of(together)
+    assert [row["step"] for row in one] == [row["step"] for row in two]
+    assert two[0]["loss"] == pytest.approx(one[0]["loss"], abs=1e-6)
+    assert two[-1]["loss"] == pytest.approx(one[-1]["loss"], rel=0.05)
+    assert two[-1]["guards/logps_chosen"] == pytest.approx(
+        one[-1]["guards/logps_chosen"], rel=0.05
+    )
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - set(TOGETHER)))
+def test_other_methods_go_on_in_one_process_and_the_log_says_so(
+    tmp_path: Path,
+    inputs: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    method: str,
 ) -> None:
     class Replaced(Exception):
         """What os.execv would have become."""
@@ -173,6 +203,10 @@ def test_methods_of_our_own_loop_go_on_in_one_process(
     with pytest.raises(Replaced) as replaced:
         launch.main()
     assert replaced.value.args[0] == [sys.executable, "-m", "training.run", str(folder)]
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"{method} trains in one process, not in 2: only sft, dpo, kto can share"
+    )
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,33 @@ def test_a_run_that_goes_on_measures_from_its_start_and_keeps_its_warnings(
     assert told["warnings"] > 2
 
 
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reward model of three heads."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    options = {"learning_rate": 2e-2, "batch_size": 8, "heads": 3}
+    return tiny.train(folder, "reward", options) / "attempt-1" / "output"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["raft", "distil", "ppo", "rloo"])
+def test_heads_that_disagree_too_far_end_a_run_by_their_rewards(
+    tmp_path: Path, ensemble: Path, method: str
+) -> None:
+    options = {
+        "raft": {"k": 4, "batch_size": 4},
+        "distil": {"mined": 1.0, "k": 8, "batch_size": 4},
+        "ppo": {"rounds": 1, "rollouts": 4, "batch_size": 4},
+        "rloo": {"batch_size": 8, "k": 4},
+    }[method]
+    held = {"guard_disagreement": 0.0, "guard_valid_text": -1.0, "guard": "stop"}
+    prompts = tiny.write_lines(tmp_path / "prompts.jsonl", tiny.prompt_records())
+    inputs = {"prompts": prompts, "reward_model": ensemble, "safety_model": ensemble}
+    with pytest.raises(BadInput, match=r"differ by a standard deviation of \d+\.\d\d; at most 0"):
+        tiny.train(tmp_path, method, {**options, **held, "max_new_tokens": 24}, **inputs)
+    assert not (tmp_path / "job" / "attempt-1" / "output").exists()
+
+
 def stop_after(patch: pytest.MonkeyPatch, step: int) -> None:
     """The worker asks a run for its end while it logs this step."""
     log = JobDir.log_metrics
