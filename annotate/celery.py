@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "forget-told": {"task": "annotate.forget_told", "schedule": 3600.0},
     "tick": {"task": "training.tick", "schedule": 1.0},
     "review": {"task": "labeling.review", "schedule": 3.0},
+    "tally": {"task": "labeling.tally", "schedule": 5.0},
     "release-expired": {"task": "labeling.release_expired", "schedule": 30.0},
     "render-late": {"task": "labeling.render_late", "schedule": 2.0},
     "send-password-links": {"task": "labeling.send_password_links", "schedule": 5.0},

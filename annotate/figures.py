@@ -1,5 +1,6 @@
 """What a campaign's page says about the labels of its newest iteration: counts, speed, sides,
-agreement, raters. The database counts; a web process reads no label one by one.
+agreement, raters. What grows with the labels is kept as sums (tallies.py); of what has to be
+read, the newest is.
 
 Every number comes with its interval or its definition. Only labels in force count; people and
 simulated raters are never mixed.
@@ -16,51 +17,50 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import (
-    Case,
-    Count,
-    F,
-    IntegerField,
-    Max,
-    QuerySet,
-    When,
-)
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast
+from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from annotate import charts, pace
 from annotate.shares import Share
-from labeling import accepted, agreement, preferences_by_comparison, rater_figures
+from labeling import accepted, agreement, preferences_by_comparison, rater_figures, tallies
 from labeling.agreement import Agreement
 from labeling.iterations import plan_of
 from labeling.judgements import Judged
-from labeling.models import Campaign, Iteration, Label
+from labeling.models import Assignment, Campaign, Iteration, Label, Seat, User
 from models_runtime.records import STRENGTHS
 
 FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label each time
 SMALL = 300  # labels that are counted at every look
-TIMED = 20_000  # labels whose times make the medians: the newest
+NEWEST = 10_000  # labels whose times make the medians, and whose comparisons may agree
 AGREED = 2_000  # comparisons labelled twice that agreement is computed of: the newest
 PACE_SECONDS = 20.0  # speed falls by itself when nobody labels: looked at again after so long
 TIME_SHARE = 0.05  # of a process's time, at most, spent on the figures of many labels
 _kept: dict[int, Kept] = {}
 _agreed: dict[int, Agreed] = {}
 
-Key = tuple[int, int, int, int]  # iteration, its labels by people, by others, its newest label
+Key = tuple[int, int, int, str]  # iteration, its labels by people, by others, when the last was
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Labels in force that are alike, counted by the database."""
+    """Accepted labels that are alike."""
 
     rater: int
     name: str
     source: str
-    strength: str | None
+    strength: str
     left: bool | None  # whether the left side was chosen; None for a tie
     n: int
-    last: dt.datetime
+    last: dt.datetime | None  # of this rater, whatever was said
+
+
+@dataclass(frozen=True)
+class Newest:
+    """What is looked at of one label."""
+
+    comparison: int
+    rater: int
+    active_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class RaterRow:
     median_seconds: float | None
     left: Share
     agrees: Share
-    last: dt.datetime
+    last: dt.datetime | None
 
     @property
     def signs(self) -> list[str]:
@@ -150,23 +150,34 @@ def of(campaign: Campaign, iteration: Iteration | None) -> Figures:
     return figures
 
 
+def forget() -> None:
+    """What this process keeps."""
+    _kept.clear()
+    _agreed.clear()
+
+
 def _paced(campaign: Campaign, iteration: Iteration | None, kept: Kept) -> Figures:
     """What was kept, at the speed of now: an hour after the last label it is nought."""
     now = time.monotonic()
     if not kept.figures.hourly or now - kept.paced < PACE_SECONDS:
         return kept.figures
-    hourly, active = pace.speed(_in_force(iteration))
+    hourly, active = pace.speed(campaign, _in_force(iteration))
     figures = replace(kept.figures, hourly=hourly, active_raters=active)
     _kept[campaign.pk] = replace(kept, figures=figures, paced=now)
     return figures
 
 
 def _key(iteration: Iteration | None) -> Key:
+    """By each rater's newest answer in the campaign, which an index finds."""
     if iteration is None:
-        return 0, 0, 0, 0
-    newest = Label.objects.filter(comparison__iteration=iteration).order_by("-id")
-    last = newest.values_list("id", flat=True).first() or 0
-    return iteration.pk, iteration.labels_people, iteration.labels_others, last
+        return 0, 0, 0, ""
+    given = Assignment.objects.filter(
+        rater=OuterRef("rater"), campaign=OuterRef("campaign"), submitted_at__isnull=False
+    )
+    newest = Subquery(given.order_by("-submitted_at", "-id").values("submitted_at")[:1])
+    seats = Seat.objects.filter(campaign=iteration.campaign_id)
+    last = seats.aggregate(last=Max(newest))["last"]
+    return iteration.pk, iteration.labels_people, iteration.labels_others, str(last)
 
 
 def progress(iteration: Iteration | None) -> dict[str, Any]:
@@ -186,22 +197,24 @@ def progress(iteration: Iteration | None) -> dict[str, Any]:
 
 
 def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
+    said, hours = _sums(campaign, iteration)
     labels = _in_force(iteration)
-    tallies = _tallies(campaign, labels)
-    people = [one for one in tallies if one.source == "person"]
-    agreed = _agreement(campaign, iteration, labels)
-    slots, per = pace.slots(labels)
-    hourly, active = pace.speed(labels)
+    rows = _tallies(said, labels)
+    people = [one for one in rows if one.source == "person"]
+    newest = _newest(campaign, iteration)
+    agreed = _agreement(campaign, iteration, newest)
+    slots, per = pace.slots(_by_card(iteration), hours)
+    hourly, active = pace.speed(campaign, labels)
     strengths: Counter[str] = Counter()
     for one in people:
-        strengths[one.strength or ""] += one.n
+        strengths[one.strength] += one.n
     return Figures(
         people=_count(people),
-        others=_count(tallies) - _count(people),
+        others=_count(rows) - _count(people),
         left=_left(people),
         agreement=agreed.people,
         simulated=agreed.simulated,
-        raters=_raters(tallies, agreed.by_rater, _times(labels)),
+        raters=_raters(rows, agreed.by_rater, _times(newest)),
         slots=slots,
         per=per,
         hourly=hourly,
@@ -211,24 +224,64 @@ def _compute(campaign: Campaign, iteration: Iteration | None) -> Figures:
 
 
 def _in_force(iteration: Iteration | None) -> QuerySet[Label]:
+    """Accepted labels of an iteration, found by what else is asked of them: the sum keeps the
+    database from going through all of the iteration's cards."""
+    rows = Label.objects.annotate(turn=F("comparison__iteration") + 0)
+    return accepted.of(rows.filter(turn=iteration.pk if iteration else 0))
+
+
+def _by_card(iteration: Iteration | None) -> QuerySet[Label]:
+    """The same, found by the iteration's cards."""
     rows = accepted.of(Label.objects.all())
     return rows.filter(comparison__iteration=iteration) if iteration else rows.none()
 
 
-def _tallies(campaign: Campaign, labels: QuerySet[Label]) -> list[Tally]:
-    parts = campaign.question.parts if campaign.question else {"": {}}
-    answered = KeyTransform(next(iter(parts)), KeyTransform("parts", "answer"))
-    rows = labels.annotate(
-        strength=KeyTextTransform("strength", answered),
-        chosen=Cast(KeyTextTransform("chosen", answered), IntegerField()),
-        first=Cast(KeyTextTransform("0", "order"), IntegerField()),
-        left=Case(
-            When(chosen__isnull=True, then=None), When(chosen=F("first"), then=True), default=False
-        ),
-    )
-    kinds = rows.order_by().values_list("rater", "rater__username", "source", "strength", "left")
-    counted = kinds.annotate(n=Count("pk"), last=Max("created_at"))
-    return [Tally(*row) for row in counted]
+def _sums(
+    campaign: Campaign, iteration: Iteration | None
+) -> tuple[list[tuple[tallies.Key, int]], list[pace.Slot]]:
+    """What was said, and when, in accepted labels."""
+    if iteration is None:
+        return [], []
+    wanted = tallies.Wanted(("said", "hour"), [campaign.pk], iteration=iteration.pk)
+    found = [(key, one.n) for key, one in tallies.of(wanted).items() if not key.excluded]
+    hours: dict[dt.datetime, Counter[bool]] = defaultdict(Counter)
+    for key, n in found:
+        if key.kind == "hour":
+            hours[key.at][key.source == "person"] += n
+    slots = [pace.Slot(at, hours[at][True], hours[at][False]) for at in sorted(hours)]
+    return [(key, n) for key, n in found if key.kind == "said"], slots
+
+
+def _tallies(sums: list[tuple[tallies.Key, int]], labels: QuerySet[Label]) -> list[Tally]:
+    own = labels.filter(rater=OuterRef("pk")).order_by("-pk")
+    users = User.objects.filter(pk__in={key.rater for key, _ in sums})
+    named = users.annotate(last=Subquery(own.values("created_at")[:1]))
+    raters = {pk: said for pk, *said in named.values_list("pk", "username", "last")}
+    return [
+        Tally(
+            key.rater,
+            raters[key.rater][0],
+            key.source,
+            key.strength,
+            None if key.left < 0 else bool(key.left),
+            n,
+            raters[key.rater][1],
+        )
+        for key, n in sums
+    ]
+
+
+def _newest(campaign: Campaign, iteration: Iteration | None) -> list[Newest]:
+    """The iteration's among the NEWEST accepted labels of its campaign."""
+    if iteration is None:
+        return []
+    rows = accepted.of(Label.objects.filter(assignment__campaign=campaign)).order_by("-pk")
+    read = rows.values_list("comparison__iteration", "comparison", "rater", "active_ms")
+    return [
+        Newest(comparison, rater, active_ms)
+        for turn, comparison, rater, active_ms in read[:NEWEST]
+        if turn == iteration.pk
+    ]
 
 
 def _count(tallies: Iterable[Tally]) -> int:
@@ -249,29 +302,31 @@ def _left(tallies: list[Tally]) -> Share:
     return Share(share.value, low, high, share.n, math.nan if p is None else p)
 
 
-def _times(labels: QuerySet[Label]) -> dict[int, list[float]]:
-    """Seconds on a card by rater, of the newest labels."""
+def _times(newest: list[Newest]) -> dict[int, list[float]]:
+    """Seconds on a card by rater."""
     found: dict[int, list[float]] = defaultdict(list)
-    timed = labels.filter(active_ms__gt=0).order_by("-id")
-    for rater, active_ms in timed.values_list("rater", "active_ms")[:TIMED]:
-        found[rater].append((active_ms or 0) / 1000)
+    for one in newest:
+        if one.active_ms:
+            found[one.rater].append(one.active_ms / 1000)
     return found
 
 
-def _agreement(campaign: Campaign, iteration: Iteration | None, labels: QuerySet[Label]) -> Agreed:
+def _agreement(campaign: Campaign, iteration: Iteration | None, newest: list[Newest]) -> Agreed:
     """Of the newest comparisons that two have labelled; computed anew when one came or changed."""
+    labels = accepted.of(Label.objects.filter(comparison__in={one.comparison for one in newest}))
     twice = labels.order_by().values("comparison").annotate(n=Count("pk"), newest=Max("pk"))
     rows = list(twice.filter(n__gt=1).order_by("-newest").values_list("comparison", "newest"))
-    newest = rows[0][1] if rows else 0
-    doubles = (iteration.pk if iteration else 0, len(rows), newest)
+    last = rows[0][1] if rows else 0
+    doubles = (iteration.pk if iteration else 0, len(rows), last)
     known = _agreed.get(campaign.pk)
     if known is None or known.doubles != doubles:
-        among = [comparison for comparison, newest_label in rows[:AGREED]]
-        known = _agreed[campaign.pk] = _agree(labels, among, doubles)
+        among = [comparison for comparison, _ in rows[:AGREED]]
+        known = _agreed[campaign.pk] = _agree(among, doubles)
     return known
 
 
-def _agree(labels: QuerySet[Label], among: list[int], doubles: tuple[int, ...]) -> Agreed:
+def _agree(among: list[int], doubles: tuple[int, ...]) -> Agreed:
+    labels = accepted.of(Label.objects.all())
     rows = preferences_by_comparison.of(labels, among) if among else []
     people, simulated = (agreement.agreement(rows, name) for name in ("person", "simulated"))
     return Agreed(doubles, people, simulated, _agreeing(rows))
@@ -288,10 +343,10 @@ def _agreeing(rows: list[Judged]) -> dict[int, list[bool]]:
 
 
 def _raters(
-    tallies: list[Tally], agreeing: dict[int, list[bool]], times: dict[int, list[float]]
+    tallied: list[Tally], agreeing: dict[int, list[bool]], times: dict[int, list[float]]
 ) -> list[RaterRow]:
     by_rater: dict[int, list[Tally]] = defaultdict(list)
-    for one in tallies:
+    for one in tallied:
         by_rater[one.rater].append(one)
     rows = [
         _rater(own, agreeing.get(rater, []), times.get(rater, []))
@@ -309,5 +364,5 @@ def _rater(own: list[Tally], met: list[bool], times: list[float]) -> RaterRow:
         median_seconds=statistics.median(times) if times else None,
         left=_left(own),
         agrees=Share(sum(met) / len(met) if met else None, low, high, len(met)),
-        last=max(one.last for one in own),
+        last=own[0].last,
     )

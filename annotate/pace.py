@@ -11,9 +11,10 @@ from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from annotate import numerals
-from labeling.models import Label
+from labeling.models import Campaign, Label, Seat
 
 SLOTS = 60  # bars of the chart, at most
+SLACK = dt.timedelta(minutes=5)  # between an answer's moment and its card's
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,17 @@ class Slot:
     others: int
 
 
-def speed(labels: QuerySet[Label]) -> tuple[float, int]:
+def speed(campaign: Campaign, labels: QuerySet[Label]) -> tuple[float, int]:
     """People's labels an hour and raters at work, over the last hour or since the first in it."""
     now = timezone.now()
-    lately = labels.filter(source="person", created_at__gt=now - dt.timedelta(hours=1))
+    since = now - dt.timedelta(hours=1)
+    lately = labels.filter(source="person", created_at__gt=since)
+    # A card leaves its rater's hands when its answer is given: so the index of each rater has it.
+    lately = lately.filter(
+        assignment__rater__in=Seat.objects.filter(campaign=campaign).values("rater"),
+        assignment__campaign=campaign,
+        assignment__submitted_at__gt=since - SLACK,
+    )
     working = Q(created_at__gt=now - dt.timedelta(minutes=10))
     found = lately.aggregate(
         n=Count("pk"),
@@ -41,28 +49,44 @@ def speed(labels: QuerySet[Label]) -> tuple[float, int]:
     return int(found["n"] or 0) / hours, int(found["at_work"] or 0)
 
 
-def slots(labels: QuerySet[Label]) -> tuple[list[Slot], str]:
-    """Labels per minute, hour or day, whichever gives at most some thirty bars."""
+def slots(labels: QuerySet[Label], hours: list[Slot]) -> tuple[list[Slot], str]:
+    """Labels per minute, hour or day, whichever gives at most some thirty bars. ``hours`` are
+    theirs, each with a label, the oldest first."""
+    if not hours:
+        return [], ""
+    length = hours[-1].start - hours[0].start
+    if length <= dt.timedelta(hours=1):  # in which there are not too many to be looked at
+        return _of_labels(labels)
+    per, seconds = ("hour", 3600) if length < dt.timedelta(hours=30) else ("day", 86400)
+    counts: Counter[tuple[int, bool]] = Counter()
+    for one in hours:
+        place = int(one.start.timestamp()) // seconds
+        counts[place, True] += one.people
+        counts[place, False] += one.others
+    first, last = (int(one.start.timestamp()) // seconds for one in (hours[0], hours[-1]))
+    return _bars(counts, first, last, seconds), per
+
+
+def _of_labels(labels: QuerySet[Label]) -> tuple[list[Slot], str]:
+    """Per minute, or per hour where that gives too many bars."""
     ends = labels.aggregate(first=Min("created_at"), last=Max("created_at"))
     if ends["first"] is None:
         return [], ""
     length = (ends["last"] - ends["first"]).total_seconds()
-    per, seconds = next(
-        unit
-        for unit in (("minute", 60), ("hour", 3600), ("day", 86400))
-        if length / unit[1] < 30 or unit[0] == "day"
-    )
-    last = int(ends["last"].timestamp()) // seconds
-    first = max(int(ends["first"].timestamp()) // seconds, last - SLOTS + 1)
-    counts = _per_slot(labels, per, seconds, first)
+    per, seconds = ("minute", 60) if length / 60 < 30 else ("hour", 3600)
+    first, last = (int(ends[name].timestamp()) // seconds for name in ("first", "last"))
+    return _bars(_per_slot(labels, per, seconds, first), first, last, seconds), per
+
+
+def _bars(counts: Counter[tuple[int, bool]], first: int, last: int, seconds: int) -> list[Slot]:
     return [
         Slot(
-            dt.datetime.fromtimestamp(slot * seconds, dt.UTC),
-            counts[slot, True],
-            counts[slot, False],
+            dt.datetime.fromtimestamp(place * seconds, dt.UTC),
+            counts[place, True],
+            counts[place, False],
         )
-        for slot in range(first, last + 1)
-    ], per
+        for place in range(max(first, last - SLOTS + 1), last + 1)
+    ]
 
 
 def _per_slot(

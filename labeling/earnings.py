@@ -1,4 +1,4 @@
-"""What raters earned in some days: counted from the labels themselves, each at its rate.
+"""What raters earned in some days: sums over the labels themselves, each at its rate.
 
 A line is one rater's work in one campaign at one rate. Its amount is exact until it is rounded
 once, to the decimals of its currency; totals are sums of lines, so that they always agree. Paid
@@ -9,18 +9,18 @@ is work like any, and nothing here tells which were those.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count
 from django.utils import timezone
 
-from labeling import accepted, rates
+from labeling import rates, tallies
 from labeling.currencies import DECIMALS
-from labeling.models import Campaign, Exclusion, Label, PayRate, SendBack, User
+from labeling.models import Campaign, Exclusion, PayRate, Seat, SendBack, User
 
 SHOWN_REASONS = 50
 
@@ -89,62 +89,57 @@ def today() -> date:
 def work(
     period: Period, *, campaigns: Iterable[Campaign] | None = None, rater: User | None = None
 ) -> list[Line]:
-    """The lines of all people's work of these days, by campaign, rater and rate. One query for
-    the labels, which are counted by the database, and one for the rates."""
+    """The lines of people's work of these days, by campaign, rater and rate: of these campaigns,
+    of this rater, or both. A fixed number of queries."""
     begins, ends = period.bounds
-    rows = paid_work().filter(created_at__gte=begins, created_at__lt=ends)
-    # What is in force was handed in when its card left the rater's hands: so the index has it.
-    rows = rows.filter(assignment__submitted_at__gte=begins, assignment__submitted_at__lt=ends)
-    if rater is not None:
-        rows = rows.filter(rater=rater, assignment__rater=rater)
-    if campaigns is not None:
-        rows = rows.filter(assignment__campaign__in=campaigns)
-    return summed(rows)
+    where: Any = None if campaigns is None else [campaign.pk for campaign in campaigns]
+    if where is None and rater is not None:
+        where = Seat.objects.filter(rater=rater).values("campaign")
+    whose = rater.pk if rater else None
+    wanted = tallies.Wanted(("paid",), where, rater=whose, since=begins, until=ends)
+    return lines(tallies.of(wanted))
 
 
-def paid_work() -> QuerySet[Label]:
-    """Answers of people in force; a lead's own decision about a card is none."""
-    return Label.objects.filter(
-        accepted.in_force(), rater__kind="person", adjudication__isnull=True
-    )
+def lines(
+    sums: tallies.Sums, about: Callable[[datetime], int | None] = lambda day: None
+) -> list[Line]:
+    """Paid work as lines, apart by what each day is ``about``: the period of a correction."""
+    found: dict[tuple[int, int, int, int], Totals] = defaultdict(Totals)
+    for key, one in sums.items():
+        totals = found[key.campaign, key.rater, key.about, about(key.at) or 0]
+        totals.labels += one.n
+        if not key.excluded:
+            totals.accepted += one.n
+            totals.active_ms += one.active_ms
+    known = PayRate.objects.in_bulk({rate for _, _, rate, _ in found if rate})
+    return [
+        _line(campaign, rater, known.get(rate), about or None, found[campaign, rater, rate, about])
+        for campaign, rater, rate, about in sorted(found)
+    ]
 
 
-def summed(rows: QuerySet[Label], *by: str) -> list[Line]:
-    """Labels as lines; ``by`` may name an annotation, the period that a line is about."""
-    in_force = PayRate.objects.filter(
-        campaign=OuterRef("assignment__campaign"), from_at__lte=OuterRef("created_at")
-    )
-    rate = Subquery(in_force.order_by("-from_at").values("pk")[:1])
-    is_paid = Q(set_aside__exclusion__isnull=True)
-    found = list(
-        rows.order_by()
-        .annotate(rate=rate)
-        .values("assignment__campaign", "rater", "rate", *by)
-        .annotate(
-            n=Count("pk"),
-            accepted=Count("pk", filter=is_paid),
-            spent=Sum("active_ms", filter=is_paid),
-        )
-        .order_by("assignment__campaign", "rater", "rate", *by)
-    )
-    known = PayRate.objects.in_bulk({row["rate"] for row in found if row["rate"]})
-    return [_line(row, known.get(row["rate"]), *by) for row in found]
+@dataclass
+class Totals:
+    labels: int = 0
+    accepted: int = 0
+    active_ms: int = 0
 
 
-def _line(row: dict[str, Any], rate: PayRate | None, about: str = "") -> Line:
-    spent = row["spent"] or 0
-    currency = rate.currency if rate else ""
-    exact = rates.worth(rate.per, rate.amount, row["accepted"], spent) if rate else Decimal(0)
+def _line(
+    campaign: int, rater: int, rate: PayRate | None, about: int | None, totals: Totals
+) -> Line:
+    spent, currency = totals.active_ms, rate.currency if rate else ""
+    exact = rates.worth(rate.per, rate.amount, totals.accepted, spent) if rate else Decimal(0)
     return Line(
-        campaign=row["assignment__campaign"],
-        rater=row["rater"],
+        campaign=campaign,
+        rater=rater,
         rate=rate,
-        labels=row["n"],
-        accepted=row["accepted"],
+        labels=totals.labels,
+        accepted=totals.accepted,
         active_ms=spent,
         amount=rounded(exact, currency),
         currency=currency,
-        about=row[about] if about else None,
+        about=about,
     )
 
 

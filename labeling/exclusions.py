@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from labeling import accepted, adaptive, disputes, slots
+from labeling import accepted, adaptive, disputes, slots, tallies
 from labeling.models import Assignment, Campaign, Comparison, Exclusion, Label, SetAside, User
 from models_runtime import audit, states
 from models_runtime.phrases import phrase
@@ -32,6 +32,12 @@ class NotPossible(ValueError):
 def affected(campaign: Campaign, rater: User, from_at: datetime, until: datetime) -> int:
     """How many labels an exclusion would set aside, those that others set aside left out."""
     return accepted.of(_given(campaign, rater, from_at, until)).count()
+
+
+def counting(campaign: Campaign, rater: User) -> int:
+    """How many of the rater's labels are accepted now."""
+    sums = tallies.of(tallies.Wanted(("said",), [campaign.pk], rater=rater.pk))
+    return sum(one.n for key, one in sums.items() if not key.excluded)
 
 
 def exclude(
@@ -126,6 +132,7 @@ def _apply(row: Exclusion) -> list[int] | None:
     SetAside.objects.filter(pk__in=again).update(exclusion=row)
     new = [SetAside(label=label, exclusion=row) for label in mine if label.pk not in again]
     SetAside.objects.bulk_create(new)
+    tallies.moved([label.pk for label in mine], out=True)
     row.labels += len(mine)
     row.uncounted += len(counting)
     row.cursor = found[-1]
@@ -154,6 +161,7 @@ def _lift(row: Exclusion) -> list[int] | None:
     out = {label.pk for label in counting} - placed
     SetAside.objects.filter(pk__in=out).update(exclusion=None)
     SetAside.objects.filter(pk__in={label.pk for label in rest} - out).delete()
+    tallies.moved([label.pk for label in rest], out=False)
     filled = Comparison.objects.filter(pk__in=held, state="complete").select_related("campaign")
     if row.campaign.more_rule:
         for comparison in filled.order_by("pk"):

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from labeling import earnings
+from labeling import earnings, tallies
 from labeling.earnings import Line, Period
 from labeling.models import Campaign, PayDispute, PayRate, PayrollLine, PayrollPeriod, User
 from models_runtime import audit
@@ -119,20 +120,23 @@ def booked_for(rater: User, period: Period) -> dict[int, Payroll]:
 
 def _due(campaign: Campaign, period: Period) -> list[Line]:
     """Work, what was granted after disputes, and corrections of earlier periods."""
-    work = earnings.work(period, campaigns=[campaign])
-    return [*work, *_granted(campaign, period), *_corrections(campaign, period)]
+    earlier = list(campaign.payroll_periods.filter(ends__lt=period.starts).order_by("starts"))
+    begins, ends = period.bounds
+    since = min([begins, *(Period(row.starts, row.ends).bounds[0] for row in earlier)])
+    sums = tallies.of(tallies.Wanted(("paid",), [campaign.pk], since=since, until=ends))
+    work = earnings.lines({key: one for key, one in sums.items() if key.at >= begins})
+    return [*work, *_granted(campaign, period), *_corrections(campaign, earlier, sums)]
 
 
 def _unsettled_before(campaign: Campaign, period: Period) -> str:
     """The day of the first work between the last closed period and this one, which no later
     period would ever pay; empty where there is none."""
     last = campaign.payroll_periods.order_by("-ends").first()
-    rows = earnings.paid_work().filter(
-        assignment__campaign=campaign, created_at__lt=period.bounds[0]
+    since = Period(last.starts, last.ends).bounds[1] if last else None
+    found = tallies.of(
+        tallies.Wanted(("paid",), [campaign.pk], since=since, until=period.bounds[0])
     )
-    if last is not None:
-        rows = rows.filter(created_at__gte=Period(last.starts, last.ends).bounds[1])
-    first = rows.order_by("created_at").values_list("created_at", flat=True).first()
+    first = min((key.at for key in found), default=None)
     return str(timezone.localtime(first, timezone.get_default_timezone()).date()) if first else ""
 
 
@@ -151,13 +155,14 @@ def _granted(campaign: Campaign, period: Period) -> list[Line]:
     ]
 
 
-def _corrections(campaign: Campaign, period: Period) -> list[Line]:
+def _corrections(
+    campaign: Campaign, earlier: list[PayrollPeriod], sums: tallies.Sums
+) -> list[Line]:
     """For each rater and rate of a period closed before, what its work comes to now, less what
     was booked for it."""
-    earlier = list(campaign.payroll_periods.filter(ends__lt=period.starts).order_by("starts"))
     if not earlier:
         return []
-    booked, now = _booked_for(earlier), _now(campaign, earlier)
+    booked, now = _booked_for(earlier), _now(earlier, sums)
     rates = PayRate.objects.filter(campaign=campaign).in_bulk()
     found = []
     for key in sorted({*booked, *now}, key=str):
@@ -178,22 +183,17 @@ Sums = tuple[Decimal, Decimal, Decimal, Decimal]  # labels, accepted, millisecon
 NOTHING: Sums = (Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
 
-def _now(campaign: Campaign, periods: list[PayrollPeriod]) -> defaultdict[Key, Sums]:
+def _now(periods: list[PayrollPeriod], sums: tallies.Sums) -> defaultdict[Key, Sums]:
     found: defaultdict[Key, Sums] = defaultdict(lambda: NOTHING)
-    cases, bounds = [], [Period(row.starts, row.ends).bounds for row in periods]
-    for row, (begins, ends) in zip(periods, bounds, strict=True):
-        within = Q(created_at__gte=begins, created_at__lt=ends)
-        cases.append(When(within, then=Value(row.pk)))
-    rows = earnings.paid_work().filter(
-        assignment__campaign=campaign,
-        assignment__submitted_at__gte=bounds[0][0],
-        assignment__submitted_at__lt=bounds[-1][1],
-    )
-    rows = rows.annotate(about=Case(*cases, output_field=IntegerField()))
-    for line in earnings.summed(rows.exclude(about=None), "about"):
-        assert line.about is not None  # the others were excluded
-        key = (line.about, line.rater, line.rate.pk if line.rate else None)
-        found[key] = _sums(line.labels, line.accepted, line.active_ms, line.amount)
+    bounds = {row.pk: Period(row.starts, row.ends).bounds for row in periods}
+
+    def about(day: datetime) -> int:
+        return next((pk for pk, (begins, ends) in bounds.items() if begins <= day < ends), 0)
+
+    for line in earnings.lines(sums, about):
+        if line.about is not None:
+            key = (line.about, line.rater, line.rate.pk if line.rate else None)
+            found[key] = _sums(line.labels, line.accepted, line.active_ms, line.amount)
     return found
 
 

@@ -17,6 +17,7 @@ from labeling import (
     quotas,
     redactions,
     spend,
+    tallies,
 )
 
 
@@ -64,3 +65,8 @@ def review() -> None:
     exclusions.tick()
     disputes.tick()
     redactions.tick()
+
+
+@shared_task(name="labeling.tally", ignore_result=True, expires=30)
+def tally() -> None:
+    tallies.tick()

@@ -54,7 +54,7 @@ def exclude(request: SignedInRequest, slug: str, public_id: UUID) -> HttpRespons
         "rater": rater,
         "form": form,
         "count": count,
-        "counting": exclusions.affected(campaign, rater, campaign.created_at, timezone.now()),
+        "counting": exclusions.counting(campaign, rater),
     }
     return render(request, "lead/exclude.html", context, status=400 if form.errors else 200)
 

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotate import access, cards, language
 from annotate.access import SignedInRequest
 from annotate.forms import GuidelinesForm, QuestionForm
-from labeling import campaigns
+from labeling import campaigns, tallies
 from labeling.campaigns import CannotRevise
-from labeling.models import Campaign, GuidelineVersion, Label, QuestionVersion
+from labeling.models import Campaign, GuidelineVersion, QuestionVersion
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def _page(
         "question_form": question or QuestionForm(initial=_fields(asked, "text", "trains_on")),
         "guidelines_form": guidelines
         or GuidelinesForm(initial=_fields(told, "markdown", "must_confirm")),
-        "questions": _versions(campaign.questions.all(), "question_version"),
-        "guidelines": _versions(campaign.guidelines.all(), "guideline_version"),
+        "questions": _versions(campaign, campaign.questions.all(), "asked"),
+        "guidelines": _versions(campaign, campaign.guidelines.all(), "told"),
     }
     return render(request, "lead/wording.html", context, status=400 if wrong else 200)
 
@@ -127,13 +127,13 @@ def _fields(version: Any, *names: str) -> dict[str, Any]:
     return {name: getattr(version, name) for name in names} if version else {}
 
 
-def _versions(rows: QuerySet[Any], name: str) -> list[Version]:
+def _versions(campaign: Campaign, rows: QuerySet[Any], kind: str) -> list[Version]:
     """The newest first."""
     newest_first = rows.select_related("created_by").order_by("-number")
-    answers = Label.objects.filter(**{f"{name}__in": rows}, kind="answer").order_by()
-    counts = dict(answers.values_list(name).annotate(Count("pk")))
+    answers = tallies.of(tallies.Wanted((kind,), [campaign.pk]))
+    counts = {key.about: one.n for key, one in answers.items()}
     confirmed = {}
-    if name == "guideline_version":
+    if kind == "told":
         confirmed = dict(rows.order_by().values_list("pk").annotate(Count("confirmed")))
     return [
         Version(

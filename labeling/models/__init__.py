@@ -78,6 +78,7 @@ from labeling.models.talks import (
     Turn,
     waits_until,
 )
+from labeling.models.tallies import Tally, TallyCursor
 from labeling.models.tokens import Token, TokenAnswer, TokenUse
 from labeling.models.webhooks import Webhook, WebhookAttempt, WebhookMessage
 
@@ -137,6 +138,8 @@ __all__ = [
     "Snapshot",
     "SpendPoint",
     "TALK_WAITS",
+    "Tally",
+    "TallyCursor",
     "Token",
     "TokenAnswer",
     "TokenUse",

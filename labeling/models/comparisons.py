@@ -168,6 +168,12 @@ class Assignment(models.Model):
                 name="assignment_leased_until",
             ),
             models.Index(fields=["rater", "leased_at"]),
+            # Few are: a card's hidden repeats.
+            models.Index(
+                fields=["campaign"],
+                condition=models.Q(occasion__gt=0),
+                name="assignment_again",
+            ),
         ]
 
     @property

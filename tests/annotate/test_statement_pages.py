@@ -96,7 +96,7 @@ def test_a_statement_asks_as_much_of_many_answers_as_of_few(
     paid: Cast, django_assert_max_num_queries: Any
 ) -> None:
     client = browser(paid.rater)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         client.get(f"/account/statement/{DAYS}")
 
 
@@ -210,7 +210,7 @@ def test_a_payroll_asks_as_much_of_many_as_of_few(
     client = browser(paid.lead)
     client.post("/campaigns/helpful/payroll/close/", FORM)
     for address in ("/campaigns/helpful/payroll/?month=2026-04", f"/payroll/{DAYS}"):
-        with django_assert_max_num_queries(22):
+        with django_assert_max_num_queries(23):
             client.get(address)
 
 
