@@ -13,6 +13,8 @@ from labeling.models import Campaign, Completion, RaterText
 from labeling.pseudonyms import pseudonym
 
 CHUNK = 500
+PAGE = 50
+STRETCH = 1_000  # texts that a page looks through
 COLUMNS = {
     "prompt": "messages",
     "about": "text",
@@ -38,6 +40,20 @@ def of(campaign: Campaign) -> QuerySet[RaterText]:
     return rows.select_related(
         "label__question_version", "label__comparison__prompt", "label__adjudication", "rater"
     ).order_by("pk")
+
+
+def newest(campaign: Campaign, before: int | None = None) -> tuple[list[RaterText], int | None]:
+    """A page of them, the newest first, of lower ids than ``before``; and where the next page
+    begins, None at the end. A page looks through a stretch and no further, so that it costs the
+    same among a million: where much was taken back it may be short."""
+    typed = RaterText.objects.filter(assignment__campaign=campaign, label__isnull=False)
+    if before is not None:
+        typed = typed.filter(pk__lt=before)
+    ids = list(typed.order_by("-pk").values_list("pk", flat=True)[:STRETCH])
+    found = list(of(campaign).filter(pk__in=ids).order_by("-pk")[: PAGE + 1])
+    if len(found) > PAGE:
+        return found[:PAGE], found[PAGE - 1].pk
+    return found, ids[-1] if len(ids) == STRETCH else None
 
 
 def rows(campaign: Campaign, texts: Iterable[RaterText]) -> Iterator[dict[str, Any]]:

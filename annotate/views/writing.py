@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+import re
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -13,7 +14,7 @@ from annotate.access import SignedInRequest
 from labeling import rendering, typed_texts
 from labeling.questions import texts
 
-PAGE = 50
+_NUMBER = re.compile(r"[0-9]{1,18}")  # as an id: another address shows the newest
 
 
 @never_cache
@@ -33,8 +34,7 @@ def preview_text(request: SignedInRequest, slug: str) -> HttpResponse:
 def campaign_texts(request: SignedInRequest, slug: str) -> HttpResponse:
     """What raters typed in a campaign, the newest first, for its leads and researchers."""
     campaign = access.campaign_for_staff(request.user, slug)
-    page = Paginator(typed_texts.of(campaign).order_by("-pk"), PAGE).get_page(
-        request.GET.get("page")
-    )
-    rows = list(typed_texts.rows(campaign, page))
-    return render(request, "lead/texts.html", {"campaign": campaign, "page": page, "rows": rows})
+    before = request.GET.get("before", "")
+    texts, older = typed_texts.newest(campaign, int(before) if _NUMBER.fullmatch(before) else None)
+    rows = list(typed_texts.rows(campaign, texts))
+    return render(request, "lead/texts.html", {"campaign": campaign, "older": older, "rows": rows})

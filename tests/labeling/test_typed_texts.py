@@ -61,6 +61,24 @@ def test_more_texts_than_a_chunk_are_all_there(
     assert [row["text"] for row in found] == ["Text 0.", "Text 1.", "Text 2."]
 
 
+def test_a_page_of_texts_ends_where_the_next_begins(
+    form: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three texts two, then one; a stretch of which nothing is in force leads further back."""
+    monkeypatch.setattr(typed_texts, "PAGE", 2)
+    for number in range(3):
+        _say(form, f"Text {number}.")
+    found, older = typed_texts.newest(form.campaign)
+    assert [one.text for one in found] == ["Text 2.", "Text 1."]
+    found, older = typed_texts.newest(form.campaign, older)
+    assert ([one.text for one in found], older) == (["Text 0."], None)
+    monkeypatch.setattr(typed_texts, "STRETCH", 1)
+    labels.undo(rater=form.rater, campaign=form.campaign)
+    found, older = typed_texts.newest(form.campaign)
+    assert (found, older is None) == ([], False)
+    assert [one.text for one in typed_texts.newest(form.campaign, older)[0]] == ["Text 1."]
+
+
 def _say(form: Cast, text: str) -> Label:
     card = leases.claim_next(rater=form.rater, campaign=form.campaign)
     assert card is not None
