@@ -20,6 +20,12 @@ from labeling.models import (
     Seat,
 )
 
+# A copy's moment: its original's, and n steps of so many seconds more.
+_LATER = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', t.{column}, '+' || (n.n * {step}) || ' seconds')",
+    "postgresql": "t.{column} + n.n * {step} * interval '1 second'",
+}
+_MOMENTS = ("created_at", "submitted_at", "leased_at", "leased_until")
 _RANDOM_UUID = {
     "sqlite": "lower(hex(randomblob(16)))",
     "postgresql": "gen_random_uuid()",
@@ -46,12 +52,13 @@ _OWN: dict[type[models.Model], dict[str, str]] = {
 }
 
 
-def grow(campaign: Campaign, times: int) -> None:
-    """Make ``times`` as many comparisons of the only campaign there is."""
+def grow(campaign: Campaign, times: int, days: int = 0) -> None:
+    """Make ``times`` as many comparisons of the only campaign there is, each copy's labels given
+    after those of the copy before; all within so many days."""
     highest = {_name(model): _highest_id(model) for model in _OWN}
     with transaction.atomic():
         for model, own in _OWN.items():
-            _copy(model, own, highest, times - 1)
+            _copy(model, own, highest, times - 1, 86_400 * days / times)
         for rows in (Seat.objects.all(), Iteration.objects.filter(campaign=campaign)):
             counter = "answered" if rows.model is Seat else "labels_people"
             rows.update(**{counter: models.F(counter) * times})
@@ -59,10 +66,18 @@ def grow(campaign: Campaign, times: int) -> None:
 
 
 def _copy(
-    model: type[models.Model], own: dict[str, str], highest: dict[str, int], copies: int
+    model: type[models.Model],
+    own: dict[str, str],
+    highest: dict[str, int],
+    copies: int,
+    step: float,
 ) -> None:
     uuid = _RANDOM_UUID[connection.vendor]
     columns = [str(field.column) for field in model._meta.local_concrete_fields]
+    if step and model in (Assignment, Label):
+        later = _LATER[connection.vendor]
+        moved = {column: later.format(column=column, step=step) for column in _MOMENTS}
+        own = {**moved, **own}
     values = [own.get(column, f't."{column}"').format(uuid=uuid, **highest) for column in columns]
     quoted = ", ".join(f'"{column}"' for column in columns)
     table = model._meta.db_table

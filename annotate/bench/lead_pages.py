@@ -12,19 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from annotate.bench.place import Place
+from annotate.bench.place import Failed, Place
 from annotate.bench.results import Measured
 from labeling.statistics import comparing
 
 COMPARISONS, OVERLAP, TIMES = 5_000, 2, 100  # 10,000 labels, and a hundred times as many
+DAYS = 20  # in which they were given
 MOST_QUERIES, MOST_MS, MOST_GROWTH, MOST_COUNT = 25, 300.0, 1.5, 60.0
 LEAST_MS = 20.0  # of a page below that, growth is mostly noise
 VOTES, CHECKPOINTS, MOST_FIT = 1_000_000, 100, 1.0
 
 
 def measure(folder: Path) -> Iterator[Measured]:
-    """The worst page of each kind, beside what is allowed; then the statistics."""
+    """The worst page of each kind, beside what is allowed; then the sums and the statistics.
+    Raises Failed where a page of the route table is not reached."""
     few, many = (_of(folder / f"lead-{times}", times) for times in (1, TIMES))
+    if many["missed"]:
+        raise Failed(f"These pages were not reached: {', '.join(many['missed'])}")
     pages = many["pages"]
     most = max(pages, key=lambda name: int(pages[name]["queries"]))
     yield Measured(f"lead.queries ({most})", pages[most]["queries"], "queries", MOST_QUERIES)
@@ -35,13 +39,21 @@ def measure(folder: Path) -> Iterator[Measured]:
     grown = {name: _growth(pages[name], few["pages"].get(name, {})) for name in pages}
     worst = max(grown, key=lambda name: grown[name])
     yield Measured(f"lead.growth ({worst})", grown[worst], "times", MOST_GROWTH)
+    yield Measured("lead.sums.1000000", many["sums"], "s CPU", MOST_COUNT)
     yield Measured("lead.statistics.1000000", many["count"], "s CPU", MOST_COUNT)
     yield Measured("lead.strengths.1000000", _fit(), "s CPU", MOST_FIT)
 
 
 def _of(data: Path, times: int) -> dict[str, Any]:
     place = Place(data)
-    place.prepare(comparisons=COMPARISONS, overlap=OVERLAP, times=times, raters=16, answered=1.0)
+    place.prepare(
+        comparisons=COMPARISONS,
+        overlap=OVERLAP,
+        times=times,
+        raters=16,
+        answered=1.0,
+        days=DAYS,
+    )
     found: dict[str, Any] = json.loads(place.run("-m", "annotate.bench.lead_visits"))
     return found
 

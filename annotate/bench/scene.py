@@ -38,9 +38,11 @@ from labeling.models import (
     User,
 )
 from models_runtime.models import Checkpoint, Project
+from models_runtime.records import STRENGTHS
 
 SLUG = "measured"
 PASSWORD = "correct horse battery"  # of accounts that exist in a temporary database alone
+CAREFUL = 0.4  # share of answers that say which text is better; the others are drawn
 PAIRS_A_PROMPT = 6  # all pairs of four completions
 SENTENCES = (
     "The answer is short because a longer one would not help. ",
@@ -55,7 +57,7 @@ class Shape:
     """``answered``: share of the comparisons that have all their labels, by the first
     ``answering`` raters in turn (0: all of them). ``half_answered``: how many of the rest the
     first rater alone has answered (overlap 2). ``times``: how often all that is there, besides
-    prompts and completions (see growth)."""
+    prompts and completions (see growth); ``days``: over how many its labels were given."""
 
     comparisons: int
     raters: int = 16
@@ -64,6 +66,7 @@ class Shape:
     answering: int = 0
     half_answered: int = 0
     times: int = 1
+    days: int = 0
     lease_seconds: int = 1800
 
 
@@ -78,7 +81,7 @@ def build(shape: Shape) -> Campaign:
         _seats(campaign, by)
         Iteration.objects.filter(pk=iteration.pk).update(labels_people=len(by))
     if shape.times > 1:
-        growth.grow(campaign, shape.times)
+        growth.grow(campaign, shape.times, shape.days)
     return campaign
 
 
@@ -226,7 +229,7 @@ def _answer(
         for occasion in range(shape.overlap)
     ]
     by += [(comparison, raters[0]) for comparison in half]
-    _label(by)
+    _label(by, shape.days, shape.days / shape.times)
     state = {"state": "complete", "slots_left": 0, "counted": shape.overlap}
     _set([row.pk for row in full], **state)
     _set([row.pk for row in half], slots_left=shape.overlap - 1, counted=1)
@@ -249,8 +252,11 @@ def _set(ids: list[int], **values: Any) -> None:
         Comparison.objects.filter(pk__in=ids[start : start + 500]).update(**values)
 
 
-def _label(by: list[tuple[Comparison, User]]) -> None:
-    now = timezone.now()
+def _label(by: list[tuple[Comparison, User]], since: float, during: float) -> None:
+    """One after the other: the first so many days ago, all within ``during`` days of it."""
+    begun = timezone.now() - timedelta(days=since)
+    step = timedelta(days=during) / max(len(by), 1)
+    moments = [begun + step * place for place in range(len(by))]
     assignments = store(
         Assignment,
         (
@@ -260,10 +266,10 @@ def _label(by: list[tuple[Comparison, User]]) -> None:
                 campaign_id=comparison.campaign_id,
                 state="submitted",
                 order=comparison.sides,  # type: ignore[attr-defined]
-                leased_until=now + timedelta(hours=1),
-                submitted_at=now,
+                leased_until=at + timedelta(hours=1),
+                submitted_at=at,
             )
-            for comparison, rater in by
+            for (comparison, rater), at in zip(by, moments, strict=True)
         ),
     )
     question = by[0][0].campaign.question if by else None
@@ -271,18 +277,25 @@ def _label(by: list[tuple[Comparison, User]]) -> None:
 
 
 def _label_of(assignment: Assignment, question: Any) -> Label:
-    chosen, rejected = assignment.order
-    part = {"type": "pairwise", "outcome": "prefer", "chosen": chosen, "rejected": rejected}
+    """Of steps and sides as raters take them, by the card's place."""
+    draw = random.Random(assignment.pk)
+    order = draw.sample(assignment.order, 2)
+    part = {"type": "pairwise", "outcome": "prefer", "chosen": order[0], "rejected": order[1]}
+    if draw.random() < CAREFUL:  # the first text is the better one to whoever looks closely
+        part = {**part, "chosen": min(order), "rejected": max(order)}
+    assert assignment.submitted_at is not None
     return Label(
         assignment=assignment,
         comparison=assignment.comparison,
         rater=assignment.rater,
         question_version=question,
         source="person",
-        order=assignment.order,
+        order=order,
+        active_ms=draw.randrange(4_000, 90_000),
         idempotency_key=uuid.uuid4(),
         body_sha256="0" * 64,
-        answer={"v": 1, "parts": {"preference": {**part, "strength": "slightly"}}},
+        answer={"v": 1, "parts": {"preference": {**part, "strength": draw.choice(STRENGTHS)}}},
+        created_at=assignment.submitted_at,
     )
 
 

@@ -14,11 +14,11 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from annotate.bench import counting, scene
+from annotate.bench import counting, lead_visits, scene
 from annotate.bench.http_rater import HttpRater
 from annotate.bench.load import Crowd
 from annotate.bench.place import ROOT, Failed
-from labeling import leases
+from labeling import leases, quality_job
 from labeling.models import Assignment, Comparison, Iteration, Label, Seat, User
 from models_runtime.interleaving import medians
 
@@ -85,6 +85,18 @@ def test_a_scene_grows_with_everything_that_belongs_to_it(db: Any) -> None:
         assert sorted(label.order) == sorted(shown)
     newcomer = User.objects.get(username="rater2")
     assert leases.claim_next(rater=newcomer, campaign=campaign) is not None
+
+
+@pytest.mark.long
+def test_every_page_of_a_lead_is_measured(db: Any) -> None:
+    """Of the route table, so that a new page is; what asks for more is named in WITHOUT."""
+    campaign = scene.build(scene.Shape(comparisons=6, raters=2, answered=1.0, days=3))
+    assert quality_job.start(campaign, None) is not None
+    reached, missed = lead_visits.addresses(lead_visits.lead(campaign), campaign)
+    assert missed == []
+    for page in ("/campaigns/measured/", "/campaigns/measured/payroll/", "/audit/", "/people/"):
+        assert page in reached
+    assert not [page for page in reached if page.startswith(("/rate/", "/talk/"))]
 
 
 def test_what_begins_and_ends_a_transaction_is_no_query(db: Any) -> None:
