@@ -149,6 +149,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "title": METHOD_TITLES[method],
         "about": ABOUT[method],
         "room": room.needed(row.policy, method, _chosen(form)),
+        "in_one_process": room.in_one_process(method),
         "can_run": _can_run(row),
     }
     status = 400 if form.errors or data.errors else 200

@@ -58,3 +58,15 @@ def test_the_form_says_it(client: Client, cast: Cast, policy: Checkpoint) -> Non
     client.force_login(cast.researcher)
     page = client.get(f"/campaigns/helpful/{row.number}/runs/dpo/").content.decode()
     assert "it would need about" in page
+
+
+def test_a_method_that_several_processes_cannot_share_says_so(
+    policy: Checkpoint, settings: Any
+) -> None:
+    settings.TRAINING_LAUNCH = ""
+    assert room.in_one_process("ppo") == ""
+    settings.TRAINING_LAUNCH = "ddp"
+    assert room.in_one_process("dpo") == ""
+    with translation.override("en-gb"):
+        said = room.in_one_process("ppo")
+    assert said.endswith("goes on in one: only sft, dpo, kto can share a batch.")
