@@ -14,7 +14,7 @@ from django.db import connection
 from annotate import evidence
 from labeling import human_wins, leases, snapshots
 from labeling.models import Comparison, Iteration, Label, SamplingBatch, Snapshot
-from models_runtime import artifacts, jobs, resumable
+from models_runtime import artifacts, handover, jobs, resumable
 from models_runtime.models import Checkpoint, Job
 from tests.factories import Cast, make_cast
 from tests.models_runtime.processes import wait_for
@@ -215,6 +215,7 @@ def test_a_checkpoint_that_was_asked_for_is_held_while_the_run_prunes_its_own(
     row = checkpoint_batches.ask(run, [step], {"comparisons": 2})
     for folder in jobs.folder(run.job).glob(f"attempt-*/checkpoints/step-{step}"):
         shutil.rmtree(folder)
+    handover.forget(run.job.dir)
     assert step not in resumable.steps(run.job)
     row = published(row)
     assert row.publishing is not None
