@@ -6,6 +6,7 @@ from __future__ import annotations
 import heapq
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import Message, PromptRecord, read_jsonl
 from training.data import DEMONSTRATIONS, PREFERENCES, RATINGS, Encoder
-from training.memory import SAMPLE, Dimensions, Load, Need, advice, need, shown
+from training.memory import SAMPLE, SHARED, Dimensions, Load, Need, advice, need, shown
 from training.task import Task
 from training.usage import free_bytes, in_use
 
@@ -30,41 +31,57 @@ Texts = tuple[list[Message], list[str]]  # what was said before, and the answers
 
 
 def look(task: Task) -> None:
-    """Nothing where several processes share the run: how its parts lie, accelerate decides. Else
-    keep for memory.json, and say in the log, what the run is estimated to need. Raises
-    BadInput, with what to change, where it cannot fit even though the estimate be as wrong as was
-    ever measured. What the formula does not know, and what is malformed, the run itself says.
+    """Keep for memory.json, and say in the log, what the run is estimated to need, of several
+    processes each. Raises BadInput, with what to change, where it cannot fit even though the
+    estimate be as wrong as was ever measured. What the formula does not know, and what is
+    malformed, the run itself says.
     """
-    if task.job.ranks > 1:
-        return
     try:
         model = dimensions_in(task.job.input_path("policy"))
         load = load_of(task)
     except (ValueError, TypeError, LookupError, OSError):
         return
-    estimate, free = need(task.method, task.config, model, load), free_bytes()
+    # Accelerators are a process's own; a machine's memory all of them share.
+    free = free_bytes() // (1 if load.accelerator else load.processes)
+    estimate = need(task.method, task.config, model, load)
     task.memory = {"estimated": estimate.total, "free": free, "before": in_use()}
-    sys.stdout.write(f"Memory: about {shown(estimate.total)} needed, {shown(free)} free.\n")
+    of_each = f" by each of {load.processes} processes" if load.processes > 1 else ""
+    said = f"about {shown(estimate.total)} needed{of_each}, {shown(free)} free"
+    sys.stdout.write(f"Memory: {said}.\n")
     if task.config.check_memory and estimate.least > free:
         raise BadInput(_refusal(task, model, load, estimate, free))
 
 
 def _refusal(task: Task, model: Dimensions, load: Load, estimate: Need, free: int) -> str:
+    figures = {
+        "total": shown(estimate.total),
+        "free": shown(free),
+        "weights": shown(estimate.weights),
+        "gradients": shown(estimate.gradients),
+        "optimizer": shown(estimate.optimizer),
+        "beside": shown(estimate.beside),
+        "activations": shown(estimate.activations),
+        "rows": estimate.rows,
+        "length": estimate.length,
+        "advice": advice(task.method, task.config, model, load, free),
+    }
+    if load.processes > 1:
+        return phrase(
+            "Each of %(processes)s processes would need about %(total)s of memory, and %(free)s "
+            "is free for it: weights %(weights)s, gradients %(gradients)s, optimiser "
+            "%(optimizer)s, models beside it %(beside)s, activations of %(rows)s rows of "
+            "%(length)s tokens %(activations)s, and %(loading)s while it loads. To make it fit, "
+            "%(advice)s; or switch check_memory off to try.",
+            processes=load.processes,
+            loading=shown(estimate.loading),
+            **figures,
+        )
     return phrase(
         "The run would need about %(total)s of memory, and %(free)s is free: weights %(weights)s, "
         "gradients %(gradients)s, optimiser %(optimizer)s, models beside it %(beside)s, "
         "activations of %(rows)s rows of %(length)s tokens %(activations)s. To make it fit, "
         "%(advice)s; or switch check_memory off to try.",
-        total=shown(estimate.total),
-        free=shown(free),
-        weights=shown(estimate.weights),
-        gradients=shown(estimate.gradients),
-        optimizer=shown(estimate.optimizer),
-        beside=shown(estimate.beside),
-        activations=shown(estimate.activations),
-        rows=estimate.rows,
-        length=estimate.length,
-        advice=advice(task.method, task.config, model, load, free),
+        **figures,
     )
 
 
@@ -87,11 +104,15 @@ def load_of(task: Task) -> Load:
             length = max(length, longest(_rows(path), encoder))
             if task.method in BY_COMPARISON:
                 answers = max(answers, max((len(texts) for _, texts in _rows(path)), default=1))
+    if getattr(task.config, "packing", False):
+        length = encoder.max_length
     return Load(
         length=length,
         answers=answers,
         accelerator=torch.cuda.is_available(),
         scorers=tuple(_parameters(inputs[name]) for name in SCORERS if name in inputs),
+        processes=task.job.ranks,
+        how=os.environ.get(SHARED, "ddp"),
     )
 
 

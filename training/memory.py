@@ -15,12 +15,18 @@
       logits          3 numbers for every word of the vocabulary: they, their log-softmax, and
                       its gradient
       a number        4 bytes in float32, 2 under bfloat16; logits always 4
-    autocast          2 bytes a parameter on an accelerator: the weights' copies in bfloat16
-    libraries         150 MB on a CPU, measured: what trainers load beside torch
+    autocast          2 bytes a parameter in mixed precision: the weights' copies in bfloat16
+    libraries         60 MB on a CPU, measured: what trainers load once a run has begun
     cache             2 k numbers a token and layer, of the sequences that are sampled at once
 
+Of several processes that share a run (training/launch_files) this is what each needs. Rows are
+shared out by all; ZeRO-2 divides gradients and optimiser by their number, FSDP and ZeRO-3 the
+weights too, of which a layer is whole while it is at work. But each loads the whole model, and its
+reference, before they are divided: it needs that at least.
+
 An adapter trains r (a + b) parameters for each matrix of a rows and b columns. What is measured
-may be twice as much, or half of it; on an accelerator it was not measured.
+may be twice as much, or half of it; on an accelerator, and of several processes, it was not
+measured.
 """
 
 from __future__ import annotations
@@ -36,7 +42,8 @@ from training.configs import BadOption, Config, parse
 
 FACTOR = 2.0  # within which the estimate was measured to hold (tests/training/test_memory.py)
 FLOAT, HALF = 4, 2
-LIBRARIES = 150_000_000
+LIBRARIES = 60_000_000
+SHARED = "CONCORD_SHARED"  # in the environment of each of several processes: how they share
 MOMENTS = {"adamw": 8, "sgd": 4}
 # Answers that an example of a batch is.
 ANSWERS = {
@@ -91,6 +98,11 @@ class Dimensions:
         return 12 * self.hidden + 4 * self.keys + 4 * self.inner
 
     @property
+    def layer(self) -> int:
+        """Parameters of a layer, about: as if all lay in layers."""
+        return self.parameters // self.layers
+
+    @property
     def words(self) -> int:
         """Numbers of the words' rows."""
         return self.vocabulary * self.hidden
@@ -116,11 +128,14 @@ class Load:
     answers: int = 1
     accelerator: bool = False
     scorers: tuple[int, ...] = ()  # parameters of the models that score
+    processes: int = 1
+    how: str = "ddp"  # they share: a file of training/launch_files
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes. ``rows`` go forward together."""
+    """Bytes, of one process. ``rows`` go forward together; ``loading`` is the model as it is
+    loaded, before processes divide it."""
 
     weights: int
     gradients: int
@@ -130,6 +145,7 @@ class Need:
     libraries: int
     rows: int
     length: int
+    loading: int = 0
 
     @property
     def fixed(self) -> int:
@@ -138,37 +154,44 @@ class Need:
 
     @property
     def total(self) -> int:
-        return self.fixed + self.activations
+        return max(self.fixed + self.activations, self.loading)
 
     @property
     def least(self) -> int:
         """What it needs though the activations were overestimated as far as was ever measured."""
-        return self.fixed + int(self.activations / FACTOR)
+        return max(self.fixed + int(self.activations / FACTOR), self.loading)
 
 
 def need(method: str, config: Config, model: Dimensions, load: Load) -> Need:
-    """The run's memory at its peak."""
+    """The run's memory at its peak, of each process that shares it."""
     trained, whole = _trained(method, config, model)
-    rows = (config.micro_batch_size or config.batch_size) * max(
-        load.answers, ANSWERS.get(method, 1)
+    batch = max(1, config.batch_size // load.processes)
+    rows = (config.micro_batch_size or batch) * max(load.answers, ANSWERS.get(method, 1))
+    weights, gradients, optimizer = (
+        load.processes if load.how in divided else 1
+        for divided in (("fsdp", "zero3"), ("fsdp", "zero2", "zero3"), ("fsdp", "zero2", "zero3"))
     )
+    beside = _beside(method, config, model, load)
+    held = FLOAT * whole + (HALF * _copied(config, model) if _mixed(config, load) else 0)
+    at_work = FLOAT * model.layer if weights > 1 else 0
     return Need(
-        weights=FLOAT * whole + (HALF * _copied(config, model) if load.accelerator else 0),
-        gradients=FLOAT * trained,
-        optimizer=MOMENTS[getattr(config, "optimizer", "adamw")] * trained,
-        beside=_beside(method, config, model, load),
+        weights=held // weights + at_work,
+        gradients=FLOAT * trained // gradients,
+        optimizer=MOMENTS[getattr(config, "optimizer", "adamw")] * trained // optimizer,
+        beside=beside // weights,
         activations=max(
-            _activations(method, model, load, rows), _cache(method, config, model, load)
+            _activations(method, config, model, load, rows), _cache(method, config, model, load)
         ),
         libraries=0 if load.accelerator else LIBRARIES,
         rows=rows,
         length=load.length,
+        loading=FLOAT * whole + beside if weights > 1 else 0,
     )
 
 
 def _trained(method: str, config: Config, model: Dimensions) -> tuple[int, int]:
     """(trained parameters, parameters held in all) of the policy and its value model."""
-    models = 2 if method in WITH_A_VALUE and getattr(config, "value", "") == "separate" else 1
+    models = _models(method, config)
     if config.adapter == "none":
         return models * model.parameters, models * model.parameters
     if config.adapter == "prompt":  # the output's rows are parted from the input's
@@ -181,6 +204,11 @@ def _trained(method: str, config: Config, model: Dimensions) -> tuple[int, int]:
     return small, models * model.parameters + small
 
 
+def _models(method: str, config: Config) -> int:
+    """That are trained: the policy, and a value model where it is one of its own."""
+    return 2 if method in WITH_A_VALUE and getattr(config, "value", "") == "separate" else 1
+
+
 def _copied(config: Config, model: Dimensions) -> int:
     """Parameters that mixed precision keeps copies of: matrices in four bits are unpacked one by
     one, and let go of."""
@@ -190,16 +218,28 @@ def _copied(config: Config, model: Dimensions) -> int:
 def _beside(method: str, config: Config, model: Dimensions, load: Load) -> int:
     """An adapter's policy, switched off, is its own reference; where it is not, this is too
     little. On a CPU the weights that qlora is added to in the end are counted beside it."""
-    reference = method in HOLD_A_REFERENCE and config.adapter == "none"
+    held = method in HOLD_A_REFERENCE and not getattr(config, "precompute_reference", False)
+    reference = held and config.adapter == "none"
     reference |= config.adapter == "qlora" and not load.accelerator
     scoring = sum(load.scorers) * (HALF if load.accelerator else FLOAT)
     return reference * FLOAT * model.parameters + scoring
 
 
-def _activations(method: str, model: Dimensions, load: Load, rows: int) -> int:
-    number = HALF if load.accelerator else FLOAT
-    inner = model.layers * model.saved
-    if load.accelerator and method in CHECKPOINTED:
+def _mixed(config: Config, load: Load) -> bool:
+    told: str = config.mixed_precision
+    return load.accelerator if told == "auto" else told == "on"
+
+
+def _recomputes(method: str, config: Config, load: Load) -> bool:
+    told: str = config.activation_checkpointing
+    return (load.accelerator and method in CHECKPOINTED) if told == "auto" else told == "on"
+
+
+def _activations(method: str, config: Config, model: Dimensions, load: Load, rows: int) -> int:
+    """A value model of its own keeps as much as the policy, but for logits."""
+    number = HALF if _mixed(config, load) else FLOAT
+    inner = model.layers * model.saved * _models(method, config)
+    if _recomputes(method, config, load):
         inner = model.layers * model.hidden + model.saved
     logits = 3 * FLOAT * model.vocabulary
     return rows * load.length * (inner * number + logits)
@@ -229,6 +269,9 @@ def _changes(method: str, config: Config) -> Iterator[tuple[str, Config]]:
     for size in sizes:
         said = phrase("set micro_batch_size to %(n)s", n=size)
         yield said, dataclasses.replace(config, micro_batch_size=size)
+    if config.activation_checkpointing != "on":
+        said = phrase("set activation_checkpointing to on")
+        yield said, dataclasses.replace(config, activation_checkpointing="on")
     if config.adapter != "none":
         return
     small = dataclasses.replace(config, adapter="lora")

@@ -12,7 +12,12 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from models_runtime.jobdir import BadInput, explain
-from models_runtime.loading import save_policy
+from models_runtime.loading import (
+    load_reward_model,
+    load_tokenizer,
+    save_policy,
+    save_reward_model,
+)
 from models_runtime.records import Message, Preference, PreferenceRecord, SnapshotCompletion
 from tests.models_runtime.tiny import DEMO_POLICY
 from tests.training import tiny
@@ -55,6 +60,49 @@ def test_models_held_beside_count() -> None:
     ppo = needed("ppo", Load(7))
     assert (ppo.weights, ppo.gradients, ppo.beside) == (8000, 8000, 4000)
     assert needed("ppo", Load(7), value="shared").weights == 4000
+
+
+def test_a_value_model_of_its_own_keeps_as_much_again() -> None:
+    one, both = (
+        needed("ppo", Load(7), batch_size=1, value=value, sampling_batch=1)
+        for value in ("shared", "separate")
+    )
+    assert both.activations - one.activations == 7 * 4 * 2 * 220
+
+
+def test_what_processes_divide_each_of_them_needs_less_of() -> None:
+    """1000 parameters in 2 layers, 4 processes of a batch of 8 pairs: 2 pairs each."""
+    alone = needed("dpo", Load(7), batch_size=8)
+    assert (alone.weights, alone.gradients, alone.optimizer, alone.beside) == (
+        4000,
+        4000,
+        8000,
+        4000,
+    )
+
+    def shared(how: str) -> Any:
+        return needed("dpo", Load(7, processes=4, how=how), batch_size=8)
+
+    found = {how: shared(how) for how in ("ddp", "zero2", "zero3", "fsdp")}
+    assert {how: one.rows for how, one in found.items()} == dict.fromkeys(found, 4)
+    parts = {h: (n.weights, n.gradients, n.optimizer, n.beside) for h, n in found.items()}
+    assert parts == {
+        "ddp": (4000, 4000, 8000, 4000),
+        "zero2": (4000, 1000, 2000, 4000),
+        "zero3": (1000 + 2000, 1000, 2000, 1000),
+        "fsdp": (1000 + 2000, 1000, 2000, 1000),
+    }
+    assert {how: one.loading for how, one in found.items()} == {
+        "ddp": 0, "zero2": 0, "zero3": 8000, "fsdp": 8000
+    }  # fmt: skip
+
+
+def test_a_model_that_is_divided_has_to_be_loaded_whole_first() -> None:
+    large = Dimensions(10**9, layers=20, hidden=10, keys=5, inner=20, vocabulary=50)
+    found = needed(
+        "dpo", Load(7, accelerator=True, processes=64, how="fsdp"), large, batch_size=64
+    )
+    assert found.total == found.least == 8 * 10**9
 
 
 def test_an_adapter_trains_little_and_needs_no_second_copy() -> None:
@@ -136,12 +184,12 @@ def test_no_more_texts_are_kept_than_are_looked_at() -> None:
 def test_a_run_that_cannot_fit_is_refused_before_it_loads_a_weight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(headroom, "free_bytes", lambda: 100_000_000)
+    monkeypatch.setattr(headroom, "free_bytes", lambda: 50_000_000)
     with pytest.raises(BadInput) as refused:
         tiny.train(tmp_path, "sft", {"max_new_tokens": 8})
     said = str(refused.value)
-    assert said.startswith("The run would need about 15")
-    assert "100 MB is free: weights" in said
+    assert said.startswith("The run would need about 6")
+    assert "50 MB is free: weights" in said
     assert "To make it fit, choose a smaller model, or a machine with more memory" in said
     assert not (tmp_path / "job" / "attempt-1" / "metrics.jsonl").exists()
 
@@ -218,21 +266,54 @@ def long_records(count: int, words: int) -> list[PreferenceRecord]:
     return records
 
 
+# Batches of six answers of a hundred words, as the snapshot's pairs are.
+ONE_BATCH: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(
+        ("ppo", "ppo_ptx"), {"rounds": 2, "rollouts": 6, "sampling_batch": 6, "ptx_ratio": 2}
+    ),
+    **dict.fromkeys(("grpo", "rloo"), {"k": 2}),
+    "kto": {"learn_from": "pairs"},
+    "raft": {"k": 2, "sampling_batch": 6, "temperature": 1.0},
+}
+WORDS = 100
+
+
+def job_of(folder: Path, method: str, model: Path, options: dict[str, Any]) -> Path:
+    """A run on twelve pairs of long answers, or on its own as long ones, rewarded by a model."""
+    snapshot = tiny.write_snapshot(folder / "snapshot", long_records(12, WORDS))
+    inputs = {"policy": model, "reference": model, "snapshot": snapshot}
+    told = {"epochs": 1, "batch_size": 6, "max_new_tokens": 8, "panel": 0, **options}
+    if hasattr(parse(method, {}), "reward"):
+        judge = folder / "judge"
+        if not judge.exists():
+            save_reward_model(load_reward_model(model), load_tokenizer(model), judge)
+        prompts = tiny.write_lines(folder / "prompts.jsonl", tiny.prompt_records(6))
+        inputs |= {"prompts": prompts, "reward_model": judge}
+        told |= {"max_new_tokens": WORDS}
+        told |= {"guard": "warn"} if hasattr(parse(method, {}), "guard") else {}
+    told |= ONE_BATCH.get(method, {})
+    config = {"method": method, "options": told}
+    return tiny.write_job(folder / "job", "train", config, inputs)
+
+
+MEASURED = ("sft", "simpo", "dpo", "kto", "ppo", "ppo_ptx", "grpo", "rloo")
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("method", ["sft", "simpo", "dpo"])
-@pytest.mark.parametrize("policy", ["the demo's", "random"])
+@pytest.mark.parametrize(
+    ("policy", "method"),
+    [
+        *((policy, method) for policy in ("the demo's", "random") for method in MEASURED),
+        ("the demo's", "raft"),  # no answer of random weights ends, and none is kept
+    ],
+)
 def test_the_estimate_is_within_its_factor_of_what_was_measured(
     tmp_path: Path, policy: str, method: str
 ) -> None:
     """A process of its own each: a peak is a process's."""
     model = DEMO_POLICY if policy == "the demo's" else random_policy(tmp_path / "policy")
-    snapshot = tiny.write_snapshot(tmp_path / "snapshot", long_records(12, 100))
-    options = {"epochs": 1, "batch_size": 6, "max_new_tokens": 8, "panel": 0}
-    inputs = {"policy": model, "reference": model, "snapshot": snapshot}
-    folder = tiny.write_job(
-        tmp_path / "job", "train", {"method": method, "options": options}, inputs
-    )
-    assert run(folder) == 0
+    folder = job_of(tmp_path, method, model, {})
+    assert run(folder) == 0, (folder / "attempt-1" / "error.json").read_text()
     told = memory_of(folder)
     ratio = told["estimated"] / (told["peak"] - told["before"])
     assert 1 / FACTOR <= ratio <= FACTOR, f"{ratio:.2f}"
