@@ -369,7 +369,8 @@ def snapshot_for_staff(user: User, pk: int) -> Snapshot:
 
 def runs_for_staff(user: User) -> QuerySet[TrainingRun]:
     rows = TrainingRun.objects.filter(project__in=projects(user, *STAFF))
-    return rows.select_related("project", "campaign", "iteration", "snapshot", "job", "output")
+    found = rows.select_related("project", "campaign", "iteration", "snapshot", "job", "output")
+    return found.prefetch_related("parts")
 
 
 def run_for_staff(user: User, pk: int) -> TrainingRun:
