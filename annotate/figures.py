@@ -31,8 +31,8 @@ from models_runtime.records import STRENGTHS
 
 FRESH_SECONDS = 10.0  # a page that polls every 2 s does not count every label each time
 SMALL = 300  # labels that are counted at every look
-NEWEST = 10_000  # labels whose times make the medians, and whose comparisons may agree
-AGREED = 2_000  # comparisons labelled twice that agreement is computed of: the newest
+NEWEST = 5_000  # labels whose times make the medians, and whose comparisons may agree
+AGREED = 1_000  # comparisons labelled twice that agreement is computed of: the newest
 PACE_SECONDS = 20.0  # speed falls by itself when nobody labels: looked at again after so long
 TIME_SHARE = 0.05  # of a process's time, at most, spent on the figures of many labels
 _kept: dict[int, Kept] = {}
