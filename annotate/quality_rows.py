@@ -233,7 +233,7 @@ def _evidence(sign: str, row: Row) -> str:
     if sign == "speeding":
         return _("A median of %(seconds)s s over %(n)s cards; a sign is below %(limit)s s.") % {
             "seconds": numerals.fixed(row["seconds"], 1),
-            "n": numerals.whole(row.get("timed", row["labels"])),
+            "n": numerals.whole(int(row.get("timed") or row["labels"])),
             "limit": numerals.fixed(SPEEDING_SECONDS, 0),
         }
     if sign == "others":

@@ -34,6 +34,7 @@ JOBS = (
 # What a snapshot counts, and why a comparison gives no preference.
 COUNTS = (
     phrase("late"), phrase("not counted"), phrase("kept"), phrase("flagged"), phrase("tied"),
+    phrase("aggregated"),
     phrase("identical texts"), phrase("too long"), phrase("empty"),
     phrase("no label that counts"), phrase("no majority"), phrase("several turns"),
     phrase("preferences"), phrase("erased"), phrase("erased pairs"),

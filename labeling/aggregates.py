@@ -33,7 +33,7 @@ from labeling.statistics import latent, reliability
 from labeling.statistics.estimates import Codes, Floats
 from labeling.statistics.reliable_strengths import crowd_bradley_terry
 from models_runtime.phrases import phrase
-from models_runtime.records import Preference
+from models_runtime.records import Preference, Strength
 
 TITLES = {
     "majority": phrase("Majority"),
@@ -42,7 +42,12 @@ TITLES = {
     "mace": phrase("MACE"),
     "bradley_terry": phrase("Bradley–Terry with rater reliability"),
 }
-COUNTED = ("preferences", "ties", "undecided", "other than the majority")
+COUNTED = (
+    phrase("preferences"),
+    phrase("ties"),
+    phrase("undecided"),
+    phrase("other than the majority"),
+)
 OTHER, TIE, ONE = 0, 1, 2  # the one is the lower id
 ENOUGH_GOLD = 10  # answers to gold from which on they say how often a rater is right
 FEWEST = 3  # raters from whom anything is learned of one by way of the others
@@ -186,7 +191,7 @@ def _differing(made: Verdict, majority: Verdict) -> int:
     return len(now - before) + len({tuple(tie) for tie in made.ties} - ties)
 
 
-def _strengths(voters: Sequence[Answer], chosen: int, rejected: int) -> Iterable[str | None]:
+def _strengths(voters: Sequence[Answer], chosen: int, rejected: int) -> Iterable[Strength | None]:
     for voter in voters:
         for one in voter.preferences:
             if (one.chosen, one.rejected) == (chosen, rejected):

@@ -12,12 +12,23 @@ from scipy import special
 from labeling.agreement import wilson
 from labeling.measures import TIE, Measure
 from labeling.statistics import chance, latent, reliability
-from labeling.statistics.estimates import NOBODY_TWICE, Codes, Estimate, Floats, undefined
+from labeling.statistics.estimates import (
+    ALL_THE_SAME,
+    NOBODY_TWICE,
+    Codes,
+    Estimate,
+    Floats,
+    undefined,
+)
+from models_runtime.phrases import phrase
 
 SURE = 0.998  # one of five hundred raters who are like the others is told apart from them
 NEAR = 0.04  # accuracy above luck that is next to nothing
 CATEGORIES = 3  # the most for which truth is learned beside the raters
 THREE = 3  # raters: two who differ are each as likely to err
+FEW_RATERS = phrase("Fewer than three raters judged the same items.")
+MANY_KINDS = phrase("It is learned for at most three kinds of answers.")
+NOT_TOLD = phrase("Nearly all answers are alike: nothing tells knowing from habit.")
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class Beside:
     drift_p: float | None
     may_guess: bool
     rest: float | None = None  # how far the other raters agree with those beside them, on average
+    unknown: str = NOBODY_TWICE  # why there is no competence, where there is none
 
 
 NOT_BESIDE = Beside(
@@ -102,7 +114,8 @@ def others(measure: Measure | None) -> tuple[dict[int, Beside], Hard | None]:
     competence = _competence(met, len(people))
     coins = _coins(met, len(people))
     learned = _learned(met, cards, coins) if coins else {}
-    nothing = (undefined(NOBODY_TWICE), undefined(NOBODY_TWICE), None, True)
+    why = _why_not(met, len(people)) or NOT_TOLD
+    nothing = (undefined(why), undefined(why), None, True)
     found = {}
     for place, pk in enumerate(people):
         mean, n = float(means[place]), int(cards[place])
@@ -113,6 +126,7 @@ def others(measure: Measure | None) -> tuple[dict[int, Beside], Hard | None]:
             competence.get(place),
             *learned.get(place, nothing),
             rest if math.isfinite(rest) else None,
+            "" if place in competence else why,
         )
     return found, _hard(met, coins)
 
@@ -164,12 +178,21 @@ def _competence(met: _Met, people: int) -> dict[int, float]:
 
 
 def _coins(met: _Met, people: int) -> reliability.Coins | None:
-    """How often each is right, learned from all; None where competence has no value."""
-    if people < THREE or met.size > CATEGORIES or len(np.unique(met.codes)) < 2:
+    """How often each is right, learned from all; None where that cannot be."""
+    if _why_not(met, people):
         return None
     return reliability.one_coin(
         met.items, met.who, met.codes, met.size, paired=met.paired, clusters=met.prompts
     )
+
+
+def _why_not(met: _Met, people: int) -> str:
+    """Why nothing can be learned of raters by way of the others, in a sentence."""
+    if people < THREE:
+        return FEW_RATERS
+    if met.size > CATEGORIES:
+        return MANY_KINDS
+    return ALL_THE_SAME if len(np.unique(met.codes)) < 2 else ""
 
 
 def _learned(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -76,15 +77,15 @@ def _concordance(shapes: list[_Cards]) -> dict[str, Any]:
 def _tau(shapes: list[_Cards]) -> dict[str, Any]:
     values, prompts, ones, others = [], [], [], []
     for cards in shapes:
-        for one, other in zip(*np.triu_indices(cards.ranks.shape[1], 1), strict=True):
-            values.append(rankings.taus(cards.ranks[:, one], cards.ranks[:, other]))
+        for first, second in combinations(range(cards.ranks.shape[1]), 2):
+            values.append(rankings.taus(cards.ranks[:, first], cards.ranks[:, second]))
             prompts.append(cards.prompts)
-            ones.append(cards.raters[:, one])
-            others.append(cards.raters[:, other])
+            ones.append(cards.raters[:, first])
+            others.append(cards.raters[:, second])
     found = _mean(values, prompts)
     if found.value is None:
         return {**asdict(found), "alike": None}
-    every, one, other = (np.concatenate(rows) for rows in (values, ones, others))
+    every, one, other = np.concatenate(values), np.concatenate(ones), np.concatenate(others)
     told = np.isfinite(every)
     alike = by_pairs.over_raters(every[told], np.ones(told.sum()), one[told], other[told])
     return {**asdict(found), "alike": list(alike) if alike else None}

@@ -196,6 +196,7 @@ def _row(pk: int, one: Seen, others: beside.Beside) -> dict[str, Any]:
         "agrees": asdict(others.agrees),
         "rest": others.rest,
         "competence": others.competence,
+        "unknown": others.unknown if others.competence is None else "",
         "accuracy": asdict(others.accuracy),
         "drift": {**asdict(others.drift), "p": others.drift_p},
         "side": asdict(side),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from labeling.models import Campaign, Comparison, ComparisonCompletion
 
-MOST = 10_000  # cards that are compared: the newest with two labels or more
+MOST = 5_000  # cards that are compared: the newest with two labels or more
 READ = 500  # cards whose texts are in memory at a time
 CHARACTERS = 4_000  # of a text: further on it hardly changes
 _WORD = re.compile(r"\w+")

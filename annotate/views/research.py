@@ -37,6 +37,7 @@ from annotate.forms import PromoteForm, run_form
 from annotate.method_titles import ABOUT, METHOD_TITLES, RECIPE_TITLES, TUNERS
 from annotate.views import checkpoints, graphs
 from labeling import iterations, rendering
+from labeling.aggregates import TITLES
 from labeling.model_preferences import MADE
 from labeling.models import Completion, Iteration, Label, Prompt
 from labeling.preference_sets import IMPORTED
@@ -289,7 +290,10 @@ def snapshot(request: SignedInRequest, pk: int) -> HttpResponse:
     counts = {name: n for name, n in row.counts.items() if name not in said}
     context = {
         "snapshot": row,
-        "counts": [(name.split("."), n) for name, n in sorted(_flat(counts).items())],
+        "counts": [
+            ([TITLES.get(word, word) for word in name.split(".")], n)
+            for name, n in sorted(_flat(counts).items())
+        ],
         "files": sorted((name, value) for name, value in row.manifest.items()),
         "runs": frozen_sets.runs_on(row),
     }

@@ -72,9 +72,9 @@ def crowd_bradley_terry(
         for _ in range(INNER):
             p = special.expit(strengths[winners] - strengths[losers])
             pull = w * (meant - p)
-            gradient = np.bincount(winners, pull, minlength=size)
-            gradient -= np.bincount(losers, pull, minlength=size) + precision * strengths
-            strengths = strengths + step * gradient
+            won = np.bincount(winners, pull, minlength=size)
+            lost = np.bincount(losers, pull, minlength=size)
+            strengths = strengths + step * (won - lost - precision * strengths)
         moved = max(_most(reliability - before[0]), _most(strengths - before[1]))
         if moved < tolerance:
             converged = True
