@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
+from annotate.bench import scene
 from labeling import adaptive, comparisons, iterations, leases, order, quotas, snapshots
 from labeling.adaptive import Rule
 from labeling.imports import shapes
@@ -20,6 +23,7 @@ from labeling.quotas import Wanted
 from models_runtime.models import AuditEvent
 from models_runtime.pairing import Candidate
 from tests.factories import AB, Cast, UserFactory, make_cast, open_comparisons
+from tests.labeling.test_claim_cost import steps
 from tests.rating import answer
 from training.configs import Selection
 
@@ -217,3 +221,24 @@ def head(campaign: Campaign) -> int:
     return int(
         rows.order_by(F("priority").desc(), "shuffle", "id").values_list("pk", flat=True)[0]
     )
+
+
+@pytest.mark.long
+def test_ten_times_the_comparisons_cost_a_claim_no_step_more() -> None:
+    """In a stratified order with priorities, and with a slice that is reserved."""
+    if connection.vendor != "sqlite":
+        pytest.skip("counts the steps of SQLite's virtual machine")
+    campaign = scene.build(scene.Shape(comparisons=3000, raters=2))
+    rows = Comparison.objects.filter(campaign=campaign)
+    rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:300])).update(reserved=True)
+    order.settle(campaign=campaign, order=Order("stratified", first="column"))
+    assert order.tick() == 3000
+    rest = rows.filter(pk__in=list(rows.order_by("-pk").values_list("pk", flat=True)[:2700]))
+    rest.update(state="complete")
+    few = steps(partial(claimed, UserFactory(), campaign))
+    rest.update(state="open")
+    assert steps(partial(claimed, UserFactory(), campaign)) <= 1.1 * few
+
+
+def claimed(rater: User, campaign: Campaign) -> None:
+    assert leases.claim_next(rater=rater, campaign=campaign) is not None
