@@ -52,6 +52,23 @@ def without_phrase(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.chat_template = _EARLIER.sub("", tokenizer.chat_template)
 
 
+def refuse_control_tokens(tokenizer: PreTrainedTokenizerBase, qualities: Sequence[str]) -> None:
+    """Raise BadInput for a phrase with a token in it that ends or frames a message: some
+    tokenizers read it so in any text, and none says it in words."""
+    kept = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    for quality in qualities:
+        for token in kept:
+            if token in quality:
+                raise BadInput(
+                    phrase(
+                        "The phrase %(phrase)s holds %(token)s, which the tokenizer keeps for "
+                        "itself: choose other words.",
+                        phrase=repr(quality),
+                        token=token,
+                    )
+                )
+
+
 def ask_always_for(tokenizer: PreTrainedTokenizerBase, quality: str) -> None:
     """End every prompt of this tokenizer's with the phrase. Raises BadInput where its template
     then makes other tokens of a prompt than training saw."""

@@ -12,7 +12,12 @@ from models_runtime.jobdir import BadInput
 from models_runtime.loading import load_tokenizer
 from models_runtime.records import Message
 from tests.training import tiny
-from training.control import ask_always_for, asked_for, without_phrase
+from training.control import (
+    ask_always_for,
+    asked_for,
+    refuse_control_tokens,
+    without_phrase,
+)
 
 pytestmark = pytest.mark.training
 DEMO = Path("models_runtime/demo_policy").resolve()
@@ -57,3 +62,25 @@ def test_a_saved_template_is_read_back_and_another_run_takes_the_phrase_off(
 def test_a_phrase_that_holds_a_control_token_is_refused() -> None:
     with pytest.raises(BadInput, match="choose other words"):
         ask_always_for(load_tokenizer(DEMO), "A good <|end|> answer:")
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("hindsight", {"good_phrase": "x <eos>"}),
+        ("hindsight", {"bad_phrase": "x <user>"}),
+        ("conditional", {"phrases": "bad <eos> | good"}),
+    ],
+)
+def test_a_run_with_a_control_token_in_a_phrase_is_refused_before_it_trains(
+    tmp_path: Path, method: str, options: dict[str, str]
+) -> None:
+    policy = tiny.make_policy(tmp_path / "policy")
+    snapshot = tiny.write_snapshot(tmp_path / "snapshot", tiny.preference_records(2))
+    with pytest.raises(BadInput, match=r"holds <(eos|user)>, which the tokenizer keeps"):
+        tiny.train(tmp_path / "job", method, options, policy=policy, snapshot=snapshot)
+    assert not (tmp_path / "job" / "attempt-1" / "output").exists()
+
+
+def test_words_in_angle_brackets_that_are_no_control_token_may_stand_in_a_phrase() -> None:
+    refuse_control_tokens(load_tokenizer(DEMO), ["A <good> answer:", "A [bad] one:"])

@@ -13,7 +13,7 @@ from models_runtime.jobdir import BadInput
 from models_runtime.phrases import phrase
 from models_runtime.records import MARGINS, Message, PreferenceRecord, Rated, SnapshotCompletion
 from training.configs.conditioned import ConditionalConfig, parts_of
-from training.control import asked_for, tune_towards, without_phrase
+from training.control import asked_for, refuse_control_tokens, tune_towards, without_phrase
 from training.data import Encoder
 from training.imitation import FineTuning
 from training.mixture import preferences_of, ratings_of
@@ -39,6 +39,7 @@ def train(task: Task) -> None:
     encoder = Encoder.of(task.job.input_path("policy"), config)
     without_phrase(encoder.tokenizer)
     phrases = parts_of(config.phrases)
+    refuse_control_tokens(encoder.tokenizer, phrases)
     rows: list[Encoded] = []
     counts = dict.fromkeys(range(len(phrases)), 0)
     for answer in graded(task):

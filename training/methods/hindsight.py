@@ -15,7 +15,7 @@ import torch
 from models_runtime.chat import Encoded, encode_completion, encode_prompt
 from models_runtime.records import Message, PreferenceRecord, SnapshotCompletion
 from training.configs.conditioned import HindsightConfig
-from training.control import asked_for, tune_towards, without_phrase
+from training.control import asked_for, refuse_control_tokens, tune_towards, without_phrase
 from training.data import Encoder
 from training.loop import Sums
 from training.losses import completion_nll
@@ -42,6 +42,7 @@ def train(task: Task) -> None:
     config: HindsightConfig = task.config
     encoder = Encoder.of(task.job.input_path("policy"), config)
     without_phrase(encoder.tokenizer)
+    refuse_control_tokens(encoder.tokenizer, (config.good_phrase, config.bad_phrase))
     chains = [chain for record in preferences_of(task) for chain in _chains(task, record, encoder)]
     tune_towards(task, encoder, chains, Hindsight(config.masked), config.good_phrase)
 
