@@ -313,7 +313,8 @@ def _start_policy(iteration: Iteration, rows: list[TrainingRun]) -> None:
     plan = plan_of(iteration)
     reward = [run for run in rows if run.role == "reward_model"]
     trained = any(run.output_id for run in reward)
-    config = configs.parse(plan.method, plan.options)
+    start = runs.defaults(iteration, plan.method)
+    config = configs.parse(plan.method, {**start, **plan.options})
     if scorers.needs_reward_model(plan.method, config) and not trained:
         if all(run.job.state in runs.FINISHED for run in reward):
             raise ValueError(_why(reward) or phrase("The reward model was not trained."))

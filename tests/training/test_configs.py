@@ -54,6 +54,17 @@ def test_the_authors_defaults() -> None:
         ("reward", {"margin": "huge"}, "margin of reward must be one of none, small, large"),
         ("reward", {"learning_rate": "fast"}, "learning_rate of reward must be a number"),
         ("sft", {"batch_size": 8, "micro_batch_size": 3}, "must be a multiple of"),
+        ("raft", {"keep": 3, "k": 2}, r"keep of raft (3) cannot be more than k (2)"),
+        (
+            "sft",
+            {"best_metric": "eval\0loss"},
+            "best_metric of sft holds a character that no text",
+        ),
+        (
+            "sft",
+            {"best_metric": "eval\ud800"},
+            "best_metric of sft holds a character that no text",
+        ),
     ],
 )
 def test_a_bad_option_is_one_clear_sentence(method: str, options: dict, words: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 ADAPTERS = ("none", "lora", "adalora", "qlora", "prompt")
 ALL_LINEAR = "all-linear"
 SGD_MOMENTUM = 0.9
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 HELDOUT = "eval_"  # begins the names of metrics of held-out rows
 LONG_PROMPTS = phrase(
     "Prompts that leave max_new_tokens no room in the model's context: refuse the run, drop and "
@@ -288,6 +290,7 @@ def build(kind: type[T], options: dict[str, Any], owner: str) -> T:
 
 def _checked(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:
     value = _typed(owner, field, value)
+    _refuse_no_text(owner, field.name, value)
     choices = field.metadata.get("choices") or ()
     if choices and value not in choices:
         raise BadOption(
@@ -313,6 +316,20 @@ def _checked(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:
             )
         )
     return value
+
+
+def _refuse_no_text(owner: str, name: str, value: Any) -> None:
+    """Raise BadOption for what no database and no file could hold."""
+    texts = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(text, str) and _NO_TEXT.search(text) for text in texts):
+        raise BadOption(
+            phrase(
+                "The option %(name)s of %(owner)s holds a character that no text can (NUL, or "
+                "half of a surrogate pair).",
+                name=name,
+                owner=owner,
+            )
+        )
 
 
 def _typed(owner: str, field: dataclasses.Field[Any], value: Any) -> Any:

@@ -56,3 +56,12 @@ class RAFTConfig(Rewarding, Probed, Rewarded, OwnLoop):
             raise BadOption(
                 phrase("The option keep of raft is about select per_prompt: set share instead.")
             )
+        if self.keep > self.k:
+            raise BadOption(
+                phrase(
+                    "The option keep of raft (%(keep)s) cannot be more than k (%(k)s), the "
+                    "completions sampled for a prompt.",
+                    keep=self.keep,
+                    k=self.k,
+                )
+            )
