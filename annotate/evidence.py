@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from annotate import charts, job_bars, numerals, omissions
+from annotate.method_titles import short_name
 from labeling import human_wins
 from labeling.human_wins import Wins
 from labeling.iterations import plan_of
@@ -330,7 +331,7 @@ def _policy(runs: list[RunRow], found: list[Candidate]) -> Node:
     won = [_("wins over the first policy")]
     notes = won if best is not None else [row.run.job.get_state_display()]
     return Node(
-        f"{_('Policy')} · {row.run.method.upper()}",
+        f"{_('Policy')} · {short_name(row.run.method)}",
         value,
         notes,
         url=("job", row.run.job_id),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from annotate.method_titles import SCORERS, short_name
 from models_runtime.models import Job
 
 # When this process first saw a running job in its present phase: (phase, done, monotonic seconds).
@@ -52,9 +53,9 @@ def _title(job: Job) -> str:
     method = job.config.get("method") if job.kind == "train" else None
     if method is None:
         return str(KINDS.get(job.kind, job.kind))
-    if method == "reward":
+    if method in SCORERS:
         return _("Training: reward model")
-    return _("Training: policy, %(method)s") % {"method": method.upper()}
+    return _("Training: policy, %(method)s") % {"method": short_name(method)}
 
 
 def _remaining(job: Job, done: int, total: int) -> float | None:

@@ -17,7 +17,7 @@ import torch
 
 from models_runtime.chat import Encoded
 from models_runtime.jobdir import BadInput
-from models_runtime.phrases import phrase
+from models_runtime.phrases import Phrase, phrase
 from models_runtime.records import Demonstration, Message, PromptRecord
 from training.combining import piecewise_scores
 from training.data import Encoder
@@ -93,7 +93,7 @@ class ModelReward:
         rows = [self.encoder.encode(a.messages, a.text, ended=a.ended) for a in answers]
         distinct: dict[tuple[int, ...], Encoded] = {tuple(r.ids): r for r in rows if r is not None}
         if not distinct:
-            raise BadInput(phrase("No sampled answer fits into the reward model's context."))
+            raise BadInput(_nothing_to_score(answers))
         found = self.judge.score(list(distinct.values()))
         places = {ids: place for place, ids in enumerate(distinct)}
         self.spread = fmean(found.spread) if self.judge.heads > 1 else None
@@ -103,6 +103,12 @@ class ModelReward:
             return [lowest if row is None else values[places[tuple(row.ids)]] for row in rows]
 
         return Scores(*map(in_order, (found.rewards, found.as_trained, found.spread)))
+
+
+def _nothing_to_score(answers: Sequence[Answer]) -> Phrase:
+    if not any(answer.text for answer in answers):
+        return phrase("Every sampled answer is empty, so no reward can tell one from another.")
+    return phrase("No sampled answer fits into the reward model's context.")
 
 
 class Piecewise:

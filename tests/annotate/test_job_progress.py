@@ -50,6 +50,8 @@ def test_another_attempt_begins_its_own_measure(clock: list[float]) -> None:
     [
         ("train", {"method": "reward"}, "Training: reward model"),
         ("train", {"method": "raft"}, "Training: policy, RAFT"),
+        ("train", {"method": "distil"}, "Training: policy, Context distillation"),
+        ("train", {"method": "regression"}, "Training: reward model"),
         ("sample", {}, "Sampling answers"),
     ],
 )

@@ -62,6 +62,11 @@ def test_an_answer_too_long_for_the_judge_scores_as_the_worst(judge: ModelReward
         judge.scores([long])
 
 
+def test_answers_that_are_all_empty_are_not_called_too_long(judge: ModelReward) -> None:
+    with pytest.raises(BadInput, match="Every sampled answer is empty"):
+        judge.scores([answer("", ended=False)])
+
+
 class Fixed(ModelReward):
     """Known scores in the order of the answers."""
 

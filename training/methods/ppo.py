@@ -183,7 +183,7 @@ class Collector:
         figures |= {**text_figures(answers), **spread_of(self.source)}
         figures |= self.watched.figures(self.model.policy, self.config)
         figures["objective/kl_coef"] = self.controller.value
-        said = self.guards.check(figures, number * self.steps_a_round)
+        said = self.guards.check(figures, number * self.steps_a_round + 1)  # the step that is next
         self.warnings += map(stored, said)  # plain texts: a checkpoint is read with weights_only
         self.controller.update(figures["objective/kl"], len(rows))
         pieces = zip(rows, logps, ref_logps, values, *credited, strict=True)
