@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import peft
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 from torch.nn import Module
 
@@ -212,8 +213,9 @@ def _tuner(model: Any, config: Optimisation, words: list[int]) -> Any:
     }
     try:
         if config.adapter in ("lora", "qlora"):
-            return peft.LoraModel(model, {NAME: _lora(config, shared)}, NAME)
-        return peft.AdaLoraModel(model, {NAME: _adalora(config, shared)}, NAME)
+            tuner: Any = peft.LoraModel(model, {NAME: _lora(config, shared)}, NAME)
+        else:
+            tuner = peft.AdaLoraModel(model, {NAME: _adalora(config, shared)}, NAME)
     except ValueError as error:
         raise BadInput(
             phrase(
@@ -222,6 +224,30 @@ def _tuner(model: Any, config: Optimisation, words: list[int]) -> Any:
                 targets=config.lora_targets,
             )
         ) from error
+    _refuse_words(model)
+    return tuner
+
+
+def _refuse_words(model: Any) -> None:
+    """Raise BadInput for an adapter on the output layer, whose weight TRL's trainers multiply by
+    themselves, past any adapter; and on an embedding that is the output's weight as well, into
+    which it would be merged for both though it was trained for one."""
+    output = model.get_output_embeddings()
+    if isinstance(output, BaseTunerLayer):
+        raise BadInput(
+            phrase(
+                "No adapter can be trained on the output layer: name other layers (option "
+                "lora_targets)."
+            )
+        )
+    tied = output is not None and getattr(model.config, "tie_word_embeddings", False)
+    if tied and isinstance(model.get_input_embeddings(), BaseTunerLayer):
+        raise BadInput(
+            phrase(
+                "This model's embedding is its output layer too, which an adapter on it would "
+                "change untrained: name other layers (option lora_targets)."
+            )
+        )
 
 
 def _lora(config: Optimisation, shared: dict[str, Any]) -> peft.LoraConfig:

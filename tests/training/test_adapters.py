@@ -194,11 +194,19 @@ def test_an_adapter_that_was_put_on_no_model_is_no_run_without_one(
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        ("dpo", {"adapter": "dora"}, "must be one of none, lora, adalora, qlora, prompt, not 'dora'"),
+        (
+            "dpo",
+            {"adapter": "dora"},
+            "must be one of none, lora, adalora, qlora, prompt, not 'dora'",
+        ),
         ("dpo", {"adapter": "prefix"}, "no plain weights of a model can hold"),
         ("dpo", {"lora_rank": 4}, "lora_rank of dpo is about another adapter"),
         ("sft", {"lora_dropout": 0.1}, "lora_dropout of sft is about another adapter"),
-        ("dpo", {"adapter": "prompt", "lora_rank": 4}, "choose one of lora, adalora, qlora beside it"),
+        (
+            "dpo",
+            {"adapter": "prompt", "lora_rank": 4},
+            "choose one of lora, adalora, qlora beside it",
+        ),
         ("sft", {"adapter": "lora", "prompt_tokens": 4}, "choose one of prompt beside it"),
         ("kto", {"adapter": "prompt", "prompt_tokens": 0}, "must lie between 1 and 1000, not 0"),
         ("dpo", {"adapter": "lora", "lora_dropout": 0.1}, "no option named 'lora_dropout'"),
@@ -217,6 +225,32 @@ def test_options_that_cannot_be_are_refused_in_one_sentence(
 def test_layers_that_the_model_lacks_are_refused(world: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="by the name c_attn"):
         trained(world, tmp_path, "odpo", adapter="lora", lora_targets="c_attn")
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "words"),
+    [
+        ("lora", "lm_head", "No adapter can be trained on the output layer"),
+        ("adalora", "lm_head", "No adapter can be trained on the output layer"),
+        ("lora", "embed_tokens", "This model's embedding is its output layer too"),
+    ],
+)
+def test_layers_of_words_that_would_change_untrained_are_refused(
+    world: dict[str, Path], kind: str, layer: str, words: str
+) -> None:
+    """Also where nothing but the layers is looked at, before anything is sampled."""
+    config = parse("raft", {"adapter": kind, "lora_targets": f"{layer},q_proj"})
+    with pytest.raises(BadInput, match=words):
+        Adapters(config, 7).put_on(load_policy(world["policy"], for_training=True))
+    with pytest.raises(BadInput, match=words):
+        Adapters(config, 7).refuse_misfit(world["policy"])
+
+
+def test_an_embedding_apart_from_the_output_may_have_an_adapter(world: dict[str, Path]) -> None:
+    config = parse("reward", {"adapter": "lora", "lora_targets": "embed_tokens"})
+    model = load_reward_model(world["policy"], for_training=True)
+    Adapters(config, 7).put_on(model)
+    assert "lora_embedding_A" in " ".join(name for name, _ in model.named_parameters())
 
 
 @pytest.mark.parametrize("method", ["odpo", "dpo"])
