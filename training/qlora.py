@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 def add_to(whole: Any, trained: Any, name: str) -> None:
     """Add the adapter ``name`` of a model in four bits to one in full precision, and take over
     what was trained beside it: a reward model's head."""
-    layers = dict(trained.named_modules())
+    layers: dict[str, Any] = dict(trained.named_modules())
     with torch.no_grad():
         for path, layer in layers.items():
             if isinstance(layer, LoraLayer):
