@@ -32,6 +32,9 @@ def measure(folder: Path) -> Iterator[Measured]:
     pages = many["pages"]
     most = max(pages, key=lambda name: int(pages[name]["queries"]))
     yield Measured(f"lead.queries ({most})", pages[most]["queries"], "queries", MOST_QUERIES)
+    most = max(pages, key=lambda name: int(pages[name]["queries_first"]))
+    first = pages[most]["queries_first"]
+    yield Measured(f"lead.queries.first ({most})", first, "queries", MOST_QUERIES)
     slow = max(pages, key=lambda name: float(pages[name]["ms"]))
     yield Measured(f"lead.cpu.1000000 ({slow})", pages[slow]["ms"], "ms CPU", MOST_MS)
     cold = max(pages, key=lambda name: float(pages[name]["first"]))

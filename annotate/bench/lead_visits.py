@@ -38,7 +38,7 @@ LEADS = (
     "/campaigns/", "/people/", "/payroll/", "/audit/", "/webhooks/", "/jobs/", "/checkpoints/",
     "/graphs/", "/snapshots/", "/notices/",
 )  # fmt: skip
-# Pages of one thing of which the scene has none, and what they read: that one's rows.
+# What is not visited, and what it reads: one thing of which the scene has none, or a whole file.
 WITHOUT = {
     "gold": "one item",
     "group": "one group's members",
@@ -49,12 +49,13 @@ WITHOUT = {
     "open-notice": "one notice",
     "end-mail": "one link",
     "rate-checkpoints": "one run's steps",
+    "export": "every label: a file, which streams",
 }
 
 
 def _here() -> dict[str, Any]:
-    """Of this place: each page's median and first CPU milliseconds and its queries; pages that
-    were not reached; the seconds of keeping the sums, and of a count of everything."""
+    """Of this place: each page's median and first CPU milliseconds, and its queries likewise;
+    pages that were not reached; the seconds of keeping the sums, and of a count of everything."""
     kept = _seconds(_tally)
     campaign = Campaign.objects.get(slug=scene.SLUG)
     client = lead(campaign)
@@ -91,10 +92,11 @@ def addresses(client: Client, campaign: Campaign) -> tuple[list[str], list[str]]
     """Every page of the route table that a lead can open, and the names of those that ask for
     something unknown here: to be known in _things, or named in WITHOUT."""
     found, missed = [], []
-    for name in sorted(key for key in get_resolver().reverse_dict if isinstance(key, str)):
-        tried = [(address, client.get(address)) for address in _tries(name, campaign)]
-        tried = [(address, said) for address, said in tried if address.startswith(LEADS)]
-        if any(said.status_code != 405 for _, said in tried) and name not in WITHOUT:
+    routes = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
+    for name in sorted(routes - set(WITHOUT)):
+        wanted = [one for one in _tries(name, campaign) if one.startswith(LEADS)]
+        tried = [(address, client.get(address)) for address in wanted]
+        if any(said.status_code != 405 for _, said in tried):
             reached = [address for address, said in tried if said.status_code in (200, 302)]
             found += reached[:1]
             missed += [] if reached else [name]
@@ -133,14 +135,15 @@ def _things(campaign: Campaign) -> dict[str, list[Any]]:
 
 def _page(client: Client, address: str) -> dict[str, float] | None:
     """None of what is no page to read. What is kept in memory is forgotten before the
-    first visit; queries are the more of that one and a second."""
+    first visit."""
     figures.forget()
     first, asked, response = _counted(client, address)
     if response.status_code != 200 or response.streaming:
         return None
     _, again, _ = _counted(client, address)
     times = [1000 * _seconds(lambda: client.get(address)) for _ in range(AGAIN)]
-    return {"first": first, "ms": statistics.median(times), "queries": max(asked, again)}
+    ms = statistics.median(times)
+    return {"first": first, "ms": ms, "queries": again, "queries_first": asked}
 
 
 def _counted(client: Client, address: str) -> tuple[float, int, Any]:
