@@ -102,6 +102,8 @@ def test_two_processes_make_what_one_makes(
     apart = max((one[name] - two[name]).abs().max() for name in one)
     assert apart < 0.02 * moved
     assert tiny.result_of(together)["rows"] == tiny.result_of(alone)["rows"]
+    said = [path.read_text() for path in (alone / "log-1.txt", together / "log-1.txt")]
+    assert ["needed by each of 2 processes" in log for log in said] == [False, True]
 
 
 @pytest.mark.long
