@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, F
 from django.utils import timezone
 
 from annotate import cards, language
@@ -50,7 +50,9 @@ class Marks:
 
 def marks(campaign: Campaign) -> Marks:
     """Each is counted by an index of its own, which holds no label besides."""
-    late = Label.objects.filter(accepted.rule(), comparison__campaign=campaign, late=True)
+    # The sum keeps the database from going through the campaign's cards instead.
+    late = Label.objects.annotate(of=F("comparison__campaign") + 0).filter(of=campaign.pk)
+    late = late.filter(accepted.rule(), late=True)
     return Marks(adjudications.answered(campaign), late.count(), exclusions.excluded(campaign))
 
 

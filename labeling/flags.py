@@ -6,7 +6,7 @@ An unresolved flag keeps its comparison out of training, exports and win rates.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling import disputes, slots, withdrawals
@@ -23,7 +23,9 @@ def take_back(*, assignment: Assignment, code: str) -> None:
 def unresolved(campaign: Campaign) -> QuerySet[Flag]:
     """The newest first, with all that a lead needs to judge them; none of what was discarded,
     but for a talk's pair, which is also discarded when the talk ends without a judgement."""
-    rows = Flag.objects.filter(comparison__campaign=campaign, resolved_at__isnull=True)
+    # The sum keeps the database from going through the campaign's cards: flags are fewer.
+    rows = Flag.objects.annotate(of=F("comparison__campaign") + 0).filter(of=campaign.pk)
+    rows = rows.filter(resolved_at__isnull=True)
     rows = rows.exclude(comparison__state="discarded", comparison__conversation=None)
     rows = rows.select_related("comparison__prompt", "rater")
     return rows.prefetch_related("comparison__items__completion").order_by("-id")

@@ -12,7 +12,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, IntegerField, Max, Min, QuerySet, TextField
+from django.db.models import F, IntegerField, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast
 
@@ -136,8 +136,10 @@ def _in_time(wanted: Wanted) -> Wanted:
 def _first_after(moment: dt.datetime) -> int:
     """An id above all labels of before ``moment``, by looking at ever closer ids: labels are
     stored as they come. A few more may lie below; their own moment is asked for besides."""
-    ends = Label.objects.aggregate(low=Min("pk"), high=Max("pk"))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
+    # Asked for both at once, SQLite goes through all labels.
+    all_ids = Label.objects.values_list("pk", flat=True)
+    low = all_ids.order_by("pk").first() or 0
+    high = (all_ids.order_by("-pk").first() or 0) + 1
     while high - low > SPLITS:
         step = -(-(high - low) // SPLITS)
         ids = range(low, high, step)
