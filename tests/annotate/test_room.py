@@ -48,7 +48,7 @@ def test_nothing_is_said_of_what_is_not_known(policy: Checkpoint) -> None:
     assert room.needed(CheckpointFactory(project=policy.project), "sft", {}) == ""
 
 
-def test_the_form_says_it(client: Client, cast: Cast, policy: Checkpoint) -> None:
+def form_of(client: Client, cast: Cast, policy: Checkpoint, method: str) -> str:
     snapshot = Snapshot.objects.create(
         project=cast.project, campaign=cast.campaign, uri="file:///nowhere/snapshot"
     )
@@ -56,8 +56,18 @@ def test_the_form_says_it(client: Client, cast: Cast, policy: Checkpoint) -> Non
         campaign=cast.campaign, policy=policy, snapshot=snapshot, state="review"
     )
     client.force_login(cast.researcher)
-    page = client.get(f"/campaigns/helpful/{row.number}/runs/dpo/").content.decode()
-    assert "it would need about" in page
+    return client.get(f"/campaigns/helpful/{row.number}/runs/{method}/").content.decode()
+
+
+def test_the_form_says_it(client: Client, cast: Cast, policy: Checkpoint) -> None:
+    assert "it would need about" in form_of(client, cast, policy, "dpo")
+
+
+def test_the_form_says_what_stays_in_one_process(
+    client: Client, cast: Cast, policy: Checkpoint, settings: Any
+) -> None:
+    settings.TRAINING_LAUNCH = "ddp"
+    assert "but a run of this method goes on in one" in form_of(client, cast, policy, "simpo")
 
 
 def test_a_method_that_several_processes_cannot_share_says_so(
