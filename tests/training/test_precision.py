@@ -40,9 +40,8 @@ def forwards(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("method", "given"), [("simpo", QUICK), pytest.param("reward", OWN, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("method", "given"), [("simpo", QUICK), ("reward", OWN)])
 def test_own_loops_compute_a_layer_anew_and_learn_the_same(
     tmp_path: Path, forwards: list[bool], method: str, given: dict[str, Any]
 ) -> None:

@@ -67,6 +67,7 @@ def test_beyond_a_limit_a_run_stops_and_leaves_its_figures_but_no_policy(
     assert not (folder / "attempt-1" / "output").exists()
 
 
+@pytest.mark.long
 def test_a_warned_run_says_so_and_an_unwatched_one_ends_with_the_same_weights(
     tmp_path: Path,
 ) -> None:
