@@ -20,12 +20,13 @@ from transformers.pytorch_utils import Conv1D
 def add_to(whole: Any, trained: Any, name: str) -> None:
     """Add the adapter ``name`` of a model in four bits to one in full precision, and take over
     what was trained beside it: a reward model's head."""
-    layers: dict[str, Any] = dict(trained.named_modules())
+    adapted: dict[str, Any] = {
+        path: layer for path, layer in trained.named_modules() if isinstance(layer, LoraLayer)
+    }
     with torch.no_grad():
-        for path, layer in layers.items():
-            if isinstance(layer, LoraLayer):
-                into = whole.get_submodule(path)
-                into.weight += _as(into, layer.get_delta_weight(name)).to(into.weight)
+        for path, layer in adapted.items():
+            into = whole.get_submodule(path)
+            into.weight += _as(into, layer.get_delta_weight(name)).to(into.weight)
         own = dict(whole.named_parameters())
         for path, weight in trained.named_parameters():
             if weight.requires_grad and path in own:
