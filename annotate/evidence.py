@@ -17,7 +17,7 @@ from labeling.iterations import plan_of
 from labeling.models import Campaign, Completion, Iteration, Prompt
 from models_runtime import jobs
 from models_runtime.models import Checkpoint, Job
-from training import pipeline
+from training import pipeline, scorers
 from training.models import Evaluation, TrainingRun
 from training.runs import is_taken_up
 
@@ -308,7 +308,9 @@ def _reward_model(runs: list[RunRow]) -> Node:
     rows = [row for row in runs if row.run.role == "reward_model"]
     if not rows:
         return Node(_("Reward model"), "–", [_("learns who would win")], stage="training")
-    row = rows[-1]
+    policy = next((row.run for row in runs if row.run.role == "policy"), None)
+    own = scorers.own_of((row.run for row in rows), policy)
+    row = next(row for row in rows if row.run == own)
     value = "–" if row.accuracy is None else numerals.percent(row.accuracy, 1)
     notes = [_("right on held-out comparisons")] if row.accuracy is not None else []
     return Node(

@@ -358,11 +358,13 @@ def _review(iteration: Iteration) -> None:
 
 
 def _settle_candidates(iteration: Iteration) -> list[Evaluation]:
-    """Register what finished runs made, evaluate it, keep the figures of what is evaluated."""
-    rows = iteration.runs.filter(role="policy")
-    policies = list(rows.select_related("job", "iteration__policy", "campaign", "output"))
-    for run in policies:
+    """Register what finished runs made, evaluate the policies among it, keep the figures of what
+    is evaluated. Reward models that were started beside them are for later runs."""
+    rows = iteration.runs.filter(role__in=("policy", "reward_model"))
+    found = list(rows.select_related("job", "iteration__policy", "campaign", "output"))
+    for run in found:
         runs.settle_run(run)
+    policies = [run for run in found if run.role == "policy"]
     evaluations = [runs.start_evaluation(run) for run in policies if run.output]
     for evaluation in evaluations:
         runs.settle_evaluation(evaluation)

@@ -56,7 +56,7 @@ SHARES = ("valid_text", "duplicates")
 # takes up nothing until it is retried.
 TAKEN_UP_IN = {
     "sample": ("sampling",),
-    "reward_model": ("training",),
+    "reward_model": ("training", "evaluating", "review"),
     "judge": ("training",),
     "policy": ("training", "evaluating", "review"),
     "evaluate": ("evaluating", "review"),

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from labeling.models import Iteration
 from models_runtime.models import Checkpoint, Endpoint
 from models_runtime.phrases import phrase
 from training import configs
+from training.models import TrainingRun
 
 BY_MODEL = ("model", "piecewise")  # what the option ``reward`` asks a reward model for
 
 
 def reward_model_of(iteration: Iteration, role: str = "reward_model") -> Checkpoint | None:
-    """The newest reward model this iteration trained for the policy, or to judge."""
+    """The reward model that this iteration trained for the policy, or to judge."""
     done = iteration.runs.filter(role=role, output__isnull=False).select_related("output")
-    newest = done.order_by("-id").first()
-    return newest.output if newest else None
+    own = own_of(done.order_by("id"), iteration.runs.filter(role="policy").order_by("id").first())
+    return own.output if own else None
+
+
+def own_of(rows: Iterable[TrainingRun], policy: TrainingRun | None) -> TrainingRun | None:
+    """Of an iteration's reward models, in their order, the one that its first policy run found:
+    the newest before that. Later ones are somebody's, beside it; where there is no other, the
+    newest of them."""
+    found = list(rows)
+    before = [row for row in found if policy is None or row.pk < policy.pk]
+    return next(iter((before or found)[::-1]), None)
 
 
 def needs_reward_model(method: str, config: configs.Config) -> bool:

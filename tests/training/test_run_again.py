@@ -82,7 +82,7 @@ def test_only_a_cancelled_one_runs_again(cast: Cast, state: str) -> None:
 @pytest.mark.parametrize(
     ("role", "state"),
     [
-        ("reward_model", "evaluating"), ("judge", "review"), ("policy", "collecting"),
+        ("reward_model", "promoted"), ("judge", "review"), ("policy", "collecting"),
         ("policy", "promoted"), ("policy", "rejected"), ("policy", "failed"),
     ],
 )  # fmt: skip

@@ -124,3 +124,21 @@ def test_a_judge_is_an_endpoint_of_the_project_and_needs_no_model(cast: Cast, me
 def test_only_a_run_that_is_judged_has_somebody_to_ask(cast: Cast) -> None:
     started(frozen(cast), "rloo", reward="length", judge="wise")
     assert "relay" not in TrainingRun.objects.get().job.config
+
+
+def test_a_reward_model_that_is_trained_later_replaces_no_other(cast: Cast) -> None:
+    """The iteration's own stays the one that its policy learned by."""
+    iteration = frozen(cast)
+    own = rewarded(cast, iteration)
+    started(iteration, "raft")
+    later = rewarded(cast, iteration)
+    assert own.uri != later.uri
+    assert started(iteration, "rloo")["reward_model"] == own.uri
+
+
+def test_where_no_policy_learned_by_one_the_newest_reward_model_rewards(cast: Cast) -> None:
+    iteration = frozen(cast)
+    started(iteration, "dpo")
+    rewarded(cast, iteration)
+    newest = rewarded(cast, iteration)
+    assert started(iteration, "rloo")["reward_model"] == newest.uri
