@@ -103,7 +103,7 @@ def trained(folder: Path, method: str, **options: Any) -> Path:
 @pytest.mark.parametrize("method", ["ppo", "rloo"])
 def test_a_run_that_a_guard_stops_leaves_no_policy(tmp_path: Path, method: str) -> None:
     given = SMALL if method == "ppo" else {"reward": "length", "batch_size": 8, "k": 4}
-    with pytest.raises(BadInput, match="a guard found .* to be valid text"):
+    with pytest.raises(BadInput, match="At step 1 a guard found .* to be valid text"):
         trained(tmp_path, method, **given, guard_valid_text=1.0)
     assert not (tmp_path / "job" / "attempt-1" / "output").exists()
 
