@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db.models import Model
 
 from labeling.models import Iteration
 from models_runtime.models import Checkpoint, Endpoint
 from models_runtime.phrases import phrase
 from training import configs
-from training.models import TrainingRun
 
+R = TypeVar("R", bound=Model)
 BY_MODEL = ("model", "piecewise")  # what the option ``reward`` asks a reward model for
 
 
@@ -21,10 +23,10 @@ def reward_model_of(iteration: Iteration, role: str = "reward_model") -> Checkpo
     return own.output if own else None
 
 
-def own_of(rows: Iterable[TrainingRun], policy: TrainingRun | None) -> TrainingRun | None:
-    """Of an iteration's reward models, in their order, the one that its first policy run found:
-    the newest before that. Later ones are somebody's, beside it; where there is no other, the
-    newest of them."""
+def own_of(rows: Iterable[R], policy: R | None) -> R | None:
+    """Of an iteration's runs of reward models, in their order, the one that its first policy run
+    found: the newest before that. Later ones are somebody's, beside it; where there is no other,
+    the newest of them."""
     found = list(rows)
     before = [row for row in found if policy is None or row.pk < policy.pk]
     return next(iter((before or found)[::-1]), None)
