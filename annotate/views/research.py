@@ -398,11 +398,15 @@ def _log_tail(row: Job) -> str | None:
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted names."""
+    """Nested settings as dotted names; those in a list are counted from 1."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            flat |= _flat({str(n): one for n, one in enumerate(value, 1)}, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            flat[f"{prefix}{name}"] = ", ".join(map(str, value))
         else:
             flat[f"{prefix}{name}"] = value
     return flat

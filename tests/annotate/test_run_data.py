@@ -93,6 +93,18 @@ def test_a_mixture_is_given_to_the_job_with_its_weights(
     assert given["snapshot-3"] == other.uri
 
 
+def test_the_jobs_page_lists_a_mixture_setting_by_setting(
+    cast: Cast, client: Client, iteration: Iteration, other: Snapshot
+) -> None:
+    assert iteration.snapshot is not None
+    train(*named((iteration.snapshot, 2), (other, 1)))
+    client.force_login(cast.researcher)
+    page = client.get(f"/jobs/{TrainingRun.objects.get().job_id}/")
+    told = dict(page.context["config"])
+    assert (told["mixture.2.number"], told["mixture.2.weight"]) == (other.pk, 1.0)
+    assert "{&#x27;" not in page.content.decode()
+
+
 def test_one_snapshot_is_no_mixture(iteration: Iteration) -> None:
     assert iteration.snapshot is not None
     train("--snapshot", str(iteration.snapshot.pk))
