@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from annotate import language
 from annotate.method_titles import option_label
 from labeling.models import Assignment, Conversation, Flag
+from training import runs
 from training.configs import METHODS
 
+SEED = "seed"  # of a run, beside its method's own options
 DIRECTIONS = [
     ("chosen", _("Raters pick the better answer")),
     ("rejected", _("Raters pick the worse one (a red team)")),
@@ -227,8 +229,16 @@ class PromoteForm(RequestForm):
 
 
 def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
-    """A form of the method's own options."""
-    return option_form(METHODS[method][1], initial)
+    """A form of the method's own options, and of the run's seed."""
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        help_text=_("Empty: the iteration's own, the same for every run of its kind."),
+        required=False,
+        min_value=0,
+        max_value=runs.MOST_SEED,
+    )
+    form = option_form(METHODS[method][1], initial)
+    return type("RunForm", (form,), {SEED: seed})
 
 
 def option_form(kind: type[Any], initial: dict[str, Any]) -> type[forms.Form]:

@@ -4,11 +4,17 @@ ones. The page, the command and the API ask here, so that each is refused the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
 
 from labeling import iterations
 from labeling.models import Campaign, Iteration, Snapshot, User
 from models_runtime.phrases import phrase
 from training import pipeline, runs
+from training.models import TrainingRun
+
+ACTIVE = ("queued", "running")
 
 
 class NotNow(ValueError):
@@ -60,3 +66,36 @@ def iteration_on(snapshots: Sequence[Snapshot], role: str) -> Iteration:
             )
         )
     return iteration
+
+
+def start_run(*, iteration: Iteration, **asked: Any) -> TrainingRun:
+    """``runs.start_run`` of what nobody has asked for yet: a run that waits or goes on already
+    would make the same bytes. Of two callers at once one is told so. Raises as it does, and
+    NotNow."""
+    with transaction.atomic():
+        Iteration.objects.select_for_update().get(pk=iteration.pk)
+        made = runs.start_run(iteration=iteration, **asked)
+        twin = _twin_of(made)
+        if twin is not None:
+            raise NotNow(
+                phrase(
+                    "The same run waits or goes on already, as job %(job)s: change an option or "
+                    "the seed to start another.",
+                    job=str(twin.job_id),
+                )
+            )
+    return made
+
+
+def _twin_of(run: TrainingRun) -> TrainingRun | None:
+    """An active run of the same configuration, seed and inputs."""
+    others = TrainingRun.objects.filter(
+        iteration=run.iteration,
+        role=run.role,
+        method=run.method,
+        snapshot=run.snapshot,
+        job__seed=run.job.seed,
+        job__state__in=ACTIVE,
+    ).exclude(pk=run.pk)
+    same = (run.job.config, run.job.inputs)
+    return next((one for one in others if (one.job.config, one.job.inputs) == same), None)

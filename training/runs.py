@@ -52,6 +52,7 @@ GUARDS = {
     "duplicates": phrase("%(value)s of the samples repeat another; at most %(limit)s may."),
 }
 SHARES = ("valid_text", "duplicates")
+MOST_SEED = 2**31 - 1  # what every generator takes
 # By what a job is for: the states in which an iteration takes up what it makes. A failed iteration
 # takes up nothing until it is retried.
 TAKEN_UP_IN = {
@@ -71,15 +72,18 @@ def start_run(
     options: dict[str, Any] | None = None,
     filters: dict[str, Any] | None = None,
     mixture: Sequence[tuple[Snapshot, float]] = (),
+    seed: int | None = None,
     actor: User | None = None,
 ) -> TrainingRun:
     """Write a run and its queued job. role: policy, reward_model or judge.
 
     ``filters`` are the fields of configs.Filters that differ from their defaults. ``mixture``
     names the frozen sets to train on with their weights, the iteration's own among them; none:
-    that alone. Raises configs.BadOption for an unknown method, option or filter, ValueError when
-    the iteration has no snapshot yet, when the method needs a reward model that is not trained,
-    and for sets that may not be mixed.
+    that alone. ``seed``: none for the iteration's own.
+
+    Raises configs.BadOption for an unknown method, option or filter, ValueError when the iteration
+    has no snapshot yet, when the method needs a reward model that is not trained, and for sets
+    that may not be mixed.
     """
     frozen = Mixture.of(iteration, role, mixture)
     merged = {**defaults(iteration, method), **(options or {})}
@@ -93,7 +97,18 @@ def start_run(
     )
     inputs, parents = _inputs(iteration, iteration.policy, method, config)
     inputs += frozen.inputs()
-    return _write(iteration, role, method, config, select, frozen, inputs, parents, actor)
+    seed = _seed(iteration, role, seed)
+    return _write(iteration, role, method, config, select, frozen, inputs, parents, seed, actor)
+
+
+def _seed(iteration: Iteration, role: str, asked: int | None) -> int:
+    if asked is None:
+        return seed_for(iteration, role)
+    if not 0 <= asked <= MOST_SEED:
+        raise configs.BadOption(
+            phrase("A seed is a whole number from 0 to %(most)s.", most=str(MOST_SEED))
+        )
+    return asked
 
 
 def start_on_made_pairs(
@@ -113,7 +128,8 @@ def start_on_made_pairs(
     select = configs.Selection(split="train", fold="policy", iteration=iteration.number)
     inputs, parents = _inputs(iteration, policy, method, config)
     inputs += frozen.inputs()
-    return _write(iteration, role, method, config, select, frozen, inputs, parents, actor)
+    seed = seed_for(iteration, role)
+    return _write(iteration, role, method, config, select, frozen, inputs, parents, seed, actor)
 
 
 def _write(
@@ -125,6 +141,7 @@ def _write(
     frozen: Mixture,
     inputs: list[dict[str, Any]],
     parents: list[Checkpoint],
+    seed: int,
     actor: User | None,
 ) -> TrainingRun:
     """The rows of a run and of its job."""
@@ -140,7 +157,7 @@ def _write(
                 **scorers.relay_of(iteration, config),
             },
             inputs=inputs,
-            seed=seed_for(iteration, role),
+            seed=seed,
             actor=actor,
         )
         run = TrainingRun.objects.create(

@@ -50,6 +50,7 @@ class RunIn(Strict):
     snapshots: list[PartIn] = Field(min_length=1, max_length=20)
     options: dict[str, Any] = {}
     filters: dict[str, Any] = {}
+    seed: int | None = Field(None, ge=0, le=service.MOST_SEED)
 
 
 class RunOut(Schema):
@@ -82,13 +83,14 @@ def start_run(request: Call, body: RunIn) -> Any:
         iteration = access.iteration_for_researcher(
             request.user, found.campaign.slug, found.number
         )
-        run = service.start_run(
+        run = on_request.start_run(
             iteration=iteration,
             role=role,
             method=body.method,
             options=body.options,
             filters=body.filters,
             mixture=parts,
+            seed=body.seed,
             actor=request.user,
         )
     return Status(201, _run(run))

@@ -33,8 +33,8 @@ from annotate import (
 )
 from annotate.access import SignedInRequest
 from annotate.data_forms import DataForm
-from annotate.forms import PromoteForm, run_form
-from annotate.method_titles import ABOUT, METHOD_TITLES, RECIPE_TITLES, TUNERS
+from annotate.forms import SEED, PromoteForm, run_form
+from annotate.method_titles import ABOUT, METHOD_TITLES, RECIPE_TITLES, SCORERS, TUNERS
 from annotate.views import checkpoints, graphs
 from labeling import iterations, rendering
 from labeling.aggregates import TITLES
@@ -44,11 +44,11 @@ from labeling.preference_sets import IMPORTED
 from models_runtime import attempts, jobs
 from models_runtime.models import Checkpoint, Job
 from models_runtime.states import StaleState
-from training import frozen_sets, pipeline, runs
+from training import frozen_sets, on_request, pipeline, runs
+from training.configs import METHODS
 
 PAGE = 50
 LOG_BYTES = 16_384
-CAN_RUN = ("training", "evaluating", "review")
 FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 DECIDED = ("promoted", "rejected")
 JOB_ACTS: dict[str, Callable[..., Job | None]] = {
@@ -135,12 +135,12 @@ def pause(request: SignedInRequest, slug: str, number: int, verb: str) -> HttpRe
 def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> HttpResponse:
     """Another policy from the same snapshot, by a form made of the method's own options."""
     row = access.iteration_for_researcher(request.user, slug, number)
-    if method not in TUNERS:
+    if method not in ABOUT or method not in METHODS:
         raise Http404
     form = run_form(method, runs.defaults(row, method))(request.POST or None)
     data = DataForm(row, request.POST or None)
     valid = request.method == "POST" and all([form.is_valid(), data.is_valid()])
-    if valid and _start_run(request, row, method, _chosen(form), data):
+    if valid and _start_run(request, row, method, form, data):
         return redirect("iteration", slug=slug, number=number)
     context = {
         "iteration": row,
@@ -151,7 +151,7 @@ def new_run(request: SignedInRequest, slug: str, number: int, method: str) -> Ht
         "about": ABOUT[method],
         "room": room.needed(row.policy, method, _chosen(form)),
         "in_one_process": room.in_one_process(method),
-        "can_run": _can_run(row),
+        "can_run": _can_run(row, method),
     }
     status = 400 if form.errors or data.errors else 200
     return render(request, "research/new_run.html", context, status=status)
@@ -327,7 +327,9 @@ def _context(request: SignedInRequest, row: Iteration) -> dict[str, Any]:
         ],
         "is_researcher": access.can(request.user, row.campaign.project_id, "researcher"),
         "can_run": _can_run(row),
-        "methods": [(name, METHOD_TITLES[name]) for name in TUNERS],
+        "methods": [
+            (name, METHOD_TITLES[name]) for name in (*TUNERS, *SCORERS) if _can_run(row, name)
+        ],
         "recipes": [(name, title) for name, (title, _about) in RECIPE_TITLES.items()],
         "graphs": graphs.of_iteration(row),
         "decided": row.state in DECIDED,
@@ -348,22 +350,28 @@ def _working(row: Iteration) -> list[dict[str, Any]]:
     return [{"job": one, **job_bars.progress_of(one)} for one in found.distinct().order_by("id")]
 
 
-def _can_run(row: Iteration) -> bool:
-    return row.snapshot_id is not None and row.state in CAN_RUN
+def _can_run(row: Iteration, method: str = "") -> bool:
+    """Whether the iteration would take up what the method makes; of no method: a policy."""
+    return row.snapshot_id is not None and runs.is_taken_up(row, _role_of(method))
+
+
+def _role_of(method: str) -> str:
+    return "reward_model" if method in SCORERS else "policy"
 
 
 def _start_run(
-    request: SignedInRequest, row: Iteration, method: str, options: dict[str, Any], data: DataForm
+    request: SignedInRequest, row: Iteration, method: str, form: Form, data: DataForm
 ) -> bool:
-    if not _can_run(row):
+    if not _can_run(row, method):
         messages.error(request, _("Runs start once the labels are frozen, until the decision."))
         return False
     try:
-        runs.start_run(
+        on_request.start_run(
             iteration=row,
-            role="policy",
+            role=_role_of(method),
             method=method,
-            options=options,
+            options=_chosen(form),
+            seed=form.cleaned_data[SEED],
             filters=data.filters(),
             mixture=data.mixture(),
             actor=request.user,
@@ -377,9 +385,11 @@ def _start_run(
 
 def _chosen(form: Form) -> dict[str, Any]:
     """The options as they stand in the form: what was sent, or what it starts with."""
-    if not form.is_bound:
-        return {name: field.initial for name, field in form.fields.items()}
-    return {name: value for name, value in form.cleaned_data.items() if value is not None}
+    if form.is_bound:
+        found = {name: value for name, value in form.cleaned_data.items() if value is not None}
+    else:
+        found = {name: field.initial for name, field in form.fields.items()}
+    return {name: value for name, value in found.items() if name != SEED}
 
 
 def _cell(value: Any) -> Any:

@@ -36,9 +36,9 @@ def test_longer_rows_and_larger_batches_need_more(policy: Checkpoint) -> None:
     with translation.override("en-gb"):
         said = room.needed(policy, "sft", {"batch_size": 8})
         less = room.needed(policy, "sft", {"batch_size": 8, "max_length": 16})
-    assert "rows of 256 tokens, the longest there may be, it would need about 245 MB" in said
+    assert "rows of 256 tokens, the longest there may be, it would need about 155 MB" in said
     assert "rows of 16 tokens" in less
-    assert "about 162 MB of memory on a CPU" in less
+    assert "about 72.4 MB of memory on a CPU" in less
 
 
 def test_nothing_is_said_of_what_is_not_known(policy: Checkpoint) -> None:

@@ -67,7 +67,8 @@ def named(*snapshots: tuple[Snapshot, float]) -> list[str]:
 def drawn(page: Any) -> dict[str, Any]:
     """The method's own options, as the form shows them."""
     shown = {field.name: field.value() for field in page.context["form"]}
-    return {name: "on" if v is True else v for name, v in shown.items() if v is not False}
+    sent = {name: v for name, v in shown.items() if v is not None and v is not False}
+    return {name: "on" if v is True else v for name, v in sent.items()}
 
 
 def test_a_mixture_is_given_to_the_job_with_its_weights(

@@ -45,4 +45,5 @@ class Command(BaseCommand):
         except (StaleState, ValueError) as error:
             raise CommandError(str(error)) from error
         waits_for = row.batch.job if row.batch else row.publishing or row.keeping
+        assert waits_for is not None, "a batch waits for one of its three jobs"
         self.stdout.write(f"Steps {row.options['steps']} wait for job {waits_for.pk}.")

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.method_titles import SCORERS
 from labeling.models import Iteration, Snapshot
-from training import on_request, pair_graphs, runs
+from training import on_request, pair_graphs
 from training.configs import METHODS, Filters
 from training.configs.recipes import RECIPES
 
@@ -47,6 +47,10 @@ class Command(BaseCommand):
             help="an option, repeatable",
         )
 
+        parser.add_argument(
+            "--seed", type=int, help="the iteration's own without one", metavar="N"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         method = options["method"]
         role = "reward_model" if method in SCORERS else "policy"
@@ -56,13 +60,14 @@ class Command(BaseCommand):
             self._carry_out(method, iteration, mixture, options)
             return
         try:
-            run = runs.start_run(
+            run = on_request.start_run(
                 iteration=iteration,
                 role=role,
                 method=method,
                 options=chosen(METHODS[method][1] if method in METHODS else None, options["set"]),
                 filters=chosen(Filters, options["filter"], "--filter"),
                 mixture=mixture,
+                seed=options["seed"],
             )
         except ValueError as error:
             raise CommandError(str(error)) from error
@@ -75,6 +80,8 @@ class Command(BaseCommand):
         mixture: list[tuple[Snapshot, float]],
         options: dict[str, Any],
     ) -> None:
+        if options["seed"] is not None:
+            raise CommandError(f"{recipe} is a graph of runs, each with a seed: it takes none.")
         if options["filter"] or len(mixture) > 1:
             raise CommandError(
                 f"{recipe} learns from pairs that models make: it takes no filter and no mixture."
