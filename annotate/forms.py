@@ -234,6 +234,7 @@ def run_form(method: str, initial: dict[str, Any]) -> type[forms.Form]:
         label=_("Seed"),
         help_text=_("Empty: the iteration's own, the same for every run of its kind."),
         required=False,
+        initial="",
         min_value=0,
         max_value=runs.MOST_SEED,
     )

@@ -161,8 +161,9 @@ def test_supervised_fine_tuning_is_offered_as_a_run(researcher: Client, scene: C
     assert (run.method, run.role, run.job.state) == ("sft", "policy", "queued")
 
 
-def test_a_method_that_makes_no_policy_has_no_form(researcher: Client, scene: Cast) -> None:
-    assert researcher.get(f"{PAGE}runs/reward/").status_code == 404
+def test_a_recipe_is_no_method_of_a_run(researcher: Client, scene: Cast) -> None:
+    assert researcher.get(f"{PAGE}runs/reward/").status_code == 200
+    assert researcher.get(f"{PAGE}runs/online_dpo/").status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["prompts", "samples", "labels"])

@@ -25,6 +25,10 @@ def test_a_run_is_the_one_that_the_command_starts(researcher: Program, scene: Sc
         "snapshots": [{"id": scene.snapshot.pk}],
         "options": {"beta": 0.2},
     }
+    before = TrainingRun.objects.count()
+    assert researcher.post("/runs", body).status_code == 422  # the same run waits already
+    assert TrainingRun.objects.count() == before
+    Job.objects.update(state="cancelled")
     said = researcher.post("/runs", body).json()
     by_program, by_command = TrainingRun.objects.order_by("-pk")[:2]
     assert said["id"] == by_program.pk
