@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """``channel``: page, API, worker or command line. ``address`` and ``agent`` (a browser's family
-    and its system, no version) are a person's, and kept for a while only."""
+    """``channel``: page, API, worker or command line. ``address`` and ``agent`` (a browser's
+    family and its system, no version) are a person's, and kept for a while only."""
 
     channel: str
     address: str | None = None
