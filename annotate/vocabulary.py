@@ -95,5 +95,10 @@ OPTIONS = (
     phrase("Tensorboard"), phrase("Adapter"), phrase("Lora rank"), phrase("Lora alpha"),
     phrase("Lora targets"), phrase("Lora dropout"), phrase("Judge"), phrase("Judge rubric"),
     phrase("Judge calls"), phrase("Judge at once"), phrase("Judge seconds"),
-    phrase("Judge failures"), phrase("judge"), phrase("Check memory"),
+    phrase("Judge failures"), phrase("judge"), phrase("Check memory"), phrase("Long prompts"),
+    phrase("refuse"), phrase("cut"), phrase("Prompt tokens"), phrase("Prompt text"),
+    phrase("Mixed precision"), phrase("Activation checkpointing"), phrase("Guard chosen"),
+    phrase("Guard prompts"), phrase("Guard every"), phrase("Guard disagreement"),
+    phrase("Packing"), phrase("Precompute reference"), phrase("Select"), phrase("Share"),
+    phrase("per_prompt"), phrase("global"),
 )  # fmt: skip

@@ -276,7 +276,7 @@ def test_the_page_keeps_people_and_simulated_raters_apart(lead: Client, cast: Ca
     assert "5 by people" in body
     assert "1 simulated" in body
     assert "5 labels show little." in body
-    assert "exact" in body
+    assert "as raters differ" in body
     assert Label.objects.count() == 6
 
 

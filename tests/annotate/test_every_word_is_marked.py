@@ -25,7 +25,8 @@ NAMES = [
     "Concord", "Con", "cord", "UTC", "min", "KL", "CPU", "RAFT", "DPO", "SFT", "REWARD", "sha256",
     "run-", "job-", "MB", "KB", "Del", "Parquet", "Alt", "adamw", "sgd",
     "lora", "adalora", "qlora", "prompt", "README.md",
-    # The losses of DPO.
+    # The losses of DPO and of reward models.
+    "best_of_n", "listwise",
     "sigmoid", "cdpo", "robust", "ipo", "hinge", "exo_pair", "nca_pair", "bco_pair", "sppo_hard",
     "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sigmoid_norm", "sft", "bleu",
     # What a training writes down, and files to take away.

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.browser import axe, scenes
 
+pytestmark = pytest.mark.long
 FOLDER = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}

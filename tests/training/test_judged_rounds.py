@@ -41,6 +41,7 @@ def iteration(transactional_db: None, settings: Any, tmp_path: Path) -> Iteratio
     return store.in_review(cast, tmp_path)
 
 
+@pytest.mark.long
 def test_the_judge_s_favourite_is_preferred(iteration: Iteration) -> None:
     with endpoint(["unasked"]) as server:
         server.RequestHandlerClass = Longest

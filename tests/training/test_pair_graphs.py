@@ -92,6 +92,7 @@ def test_two_rounds_each_from_the_policy_of_the_one_before(judged: Iteration) ->
     assert not Label.objects.exists()
 
 
+@pytest.mark.long
 def test_a_step_taken_twice_happens_once_and_a_stopped_graph_goes_on(judged: Iteration) -> None:
     options = {**FAST, "rounds": 1}
     graph = pair_graphs.start(iteration=judged, recipe="online_dpo", options=options)
@@ -174,6 +175,7 @@ def test_a_run_learns_from_the_pairs_that_its_round_names(
     assert TrainingRun.objects.get().snapshot == kept
 
 
+@pytest.mark.long
 def test_strong_answers_over_weak_ones(cast: Cast, iteration: Iteration, tmp_path: Path) -> None:
     weak = store.policy(cast, tmp_path, seed=3)
     options = {**FAST, "weak": weak.name, "k": 2}

@@ -287,7 +287,7 @@ def _refuse_what_needs_one_process(trainer: Any, task: Task) -> None:
     """Raise BadInput, of several processes, for options whose weights one must have whole."""
     looks = getattr(task.config, "best_metric", "") or getattr(task.config, "eval_every", 0)
     in_pieces = _in_pieces(trainer)
-    if in_pieces and getattr(task.config, "guard", "") == "stop":
+    if task.job.ranks > 1 and in_pieces and getattr(task.config, "guard", "") == "stop":
         raise BadInput(
             phrase(
                 "Guards cannot stop a run whose weights lie in pieces (fsdp, zero2, zero3): set "
