@@ -244,15 +244,18 @@ def _read_on(before: datetime) -> int:
     with transaction.atomic():
         cursor = _hold()
         ahead = Label.objects.filter(pk__gt=cursor.label).order_by("pk")
-        settled = []
-        for pk, at in ahead.values_list("pk", "created_at")[:AT_ONCE]:
+        settled = read = 0
+        found = ahead.values_list("pk", "created_at", "supersedes__created_at")[:AT_ONCE]
+        for place, (pk, at, superseded) in enumerate(found, start=1):
             if at > before:
                 break  # a transaction of a smaller id may still be under way
-            settled.append(pk)
+            # A restored answer has the time of its first; only a later label says that it settled.
+            if superseded is None or at >= superseded or place == AT_ONCE:
+                settled, read = pk, place
         if settled:
-            _write(_changes(Label.objects.filter(pk__gt=cursor.label, pk__lte=settled[-1])))
-            TallyCursor.objects.filter(pk=cursor.pk).update(label=settled[-1])
-    return len(settled)
+            _write(_changes(Label.objects.filter(pk__gt=cursor.label, pk__lte=settled)))
+            TallyCursor.objects.filter(pk=cursor.pk).update(label=settled)
+    return read
 
 
 def _hold() -> TallyCursor:

@@ -136,6 +136,21 @@ def test_what_has_not_settled_is_not_kept_and_yet_counted(cast: Cast) -> None:
     assert said_now(cast) == counted(cast)
 
 
+def test_an_answer_in_force_again_is_kept_with_the_next_one(cast: Cast) -> None:
+    """Its time is that of the first, which says nothing of what is stored beside it just now."""
+    open_comparisons(cast.campaign, 2)
+    sent = send_backs.send_back(
+        label=answer(cast.rater, cast.campaign, "0:better"), text="Again.", actor=cast.lead
+    )
+    tallies.tick(timezone.now() + LATER)
+    assert send_backs.take_back(row=sent, actor=cast.lead)
+    assert tallies.tick(timezone.now() + LATER) == 0
+    assert said_now(cast) == counted(cast)
+    answer(cast.rater, cast.campaign, "0:better")
+    assert tallies.tick(timezone.now() + LATER) == 2
+    assert said_now(cast) == counted(cast)
+
+
 def test_an_exclusion_moves_what_is_kept(cast: Cast) -> None:
     open_comparisons(cast.campaign, 2)
     answer(cast.rater, cast.campaign, "0:better")
