@@ -28,6 +28,7 @@ from labeling.models import (
     RaterText,
     Redaction,
     Snapshot,
+    TokenAnswer,
     User,
 )
 from labeling.questions.texts import cleaned
@@ -85,6 +86,8 @@ def redact(*, comparison: Comparison, texts: Mapping[str, str], actor: User) -> 
         raise NotPossible(phrase("Change a text first: nothing was taken out."))
     with transaction.atomic():
         made = [_replace(comparison, passage, text, actor) for passage, text in changed]
+        # What programs were answered is kept for a day; with status 200 it is cards with texts.
+        TokenAnswer.objects.filter(token__project=comparison.campaign.project, status=200).delete()
         flagged = Flag.objects.filter(comparison=comparison, resolved_at__isnull=True)
         if flagged.exists() and adjudications.standing(comparison) is None:
             adjudications.decide(comparison=comparison, kind="accept", actor=actor)

@@ -18,12 +18,15 @@ from labeling import (
     redactions,
     spend,
     tallies,
+    tokens,
 )
 
 
 @shared_task(name="labeling.release_expired", ignore_result=True, expires=120)
 def release_expired() -> None:
+    """Leases that are over, and answers to programs that need not be said again any more."""
     leases.release_expired()
+    tokens.forget_answers()
 
 
 @shared_task(name="labeling.close_abandoned", ignore_result=True, expires=120)

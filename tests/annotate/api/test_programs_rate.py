@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling import programs, tokens
-from labeling.models import Assignment, Label, User
+from labeling import programs, redactions, tokens
+from labeling.models import Assignment, Comparison, Label, TokenAnswer, User
 from tests.annotate.api.programs import Program, Scene
 from tests.factories import open_comparisons
 
@@ -41,6 +41,20 @@ def test_it_takes_a_card_and_answers_it(judge: Program, scene: Scene) -> None:
     assert Label.objects.count() == 1
     twice = judge.post(f"/cards/{card['id']}/label", said("1:better"))
     assert (twice.status_code, twice.json()["code"]) == (409, "state")
+
+
+def test_a_redacted_text_is_not_said_again_under_a_key(judge: Program, scene: Scene) -> None:
+    key = {"idempotency_key": "the first card"}
+    card = judge.post("/campaigns/helpful/next", **key).json()
+    assert judge.post("/campaigns/helpful/next", **key).json() == card
+    row = Comparison.objects.get(assignments__public_id=card["id"])
+    passages = [one for one in redactions.passages(row) if one.text == "Grass is blue."]
+    redactions.redact(
+        comparison=row, texts={passages[0].name: "Grass is […]."}, actor=scene.cast.lead
+    )
+    assert not TokenAnswer.objects.exists()
+    again = judge.post("/campaigns/helpful/next", **key).json()
+    assert set(again["answers"]) == {"Grass is green.", "Grass is […]."}
 
 
 def test_people_s_figures_hold_none_of_its_labels(judge: Program, lead: Program) -> None:
