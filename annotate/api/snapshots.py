@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Path, Router, Schema, Status
 
@@ -13,7 +13,7 @@ from annotate import access
 from annotate.api.campaigns import IterationOut, iteration_out
 from annotate.api.gate import Bearer, Call
 from annotate.api.pages import Cursor, Id, Limit, Page, Slug, page
-from annotate.api.problems import refusals
+from annotate.api.problems import Problem, refusals
 from annotate.views import downloads
 from labeling.models import Snapshot
 from training import on_request
@@ -68,8 +68,9 @@ def download_snapshot_file(request: Call, id: Id, name: Name) -> HttpResponseBas
     if name not in snapshot.manifest:
         raise Http404
     response = downloads.file_of(snapshot, name, request.user)
-    if response.status_code == 200:
-        response["ETag"] = f'"{snapshot.manifest[name]}"'
+    if isinstance(response, HttpResponse):  # a sentence: the file is no stream
+        raise Problem(response.status_code, "damaged", response.content.decode())
+    response["ETag"] = f'"{snapshot.manifest[name]}"'
     return response
 
 

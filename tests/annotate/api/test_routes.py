@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from labeling.models import Iteration
+from labeling.models import Iteration, Snapshot
 from models_runtime.models import Job, MetricChunk
 from tests.annotate.api.programs import Program, Scene
 from tests.factories import open_comparisons
@@ -102,6 +102,16 @@ def test_a_snapshot_s_file_comes_byte_for_byte(lead: Program, scene: Scene) -> N
     assert b"".join(response.streaming_content) == b'{"label": 1}\n'
     assert response["ETag"] == f'"{shown["files"]["labels.jsonl"]}"'
     assert lead.get(f"/snapshots/{scene.snapshot.pk}/files/manifest.json").status_code == 404
+
+
+def test_a_file_that_the_store_lost_is_said_to_be_missing(lead: Program, scene: Scene) -> None:
+    of = {"project": scene.cast.project, "campaign": scene.cast.campaign, "counts": {}}
+    lost = Snapshot.objects.create(
+        uri=scene.snapshot.uri, manifest={"lost.jsonl": "6" * 64}, sha256="6" * 64, **of
+    )
+    response = lead.get(f"/snapshots/{lost.pk}/files/lost.jsonl")
+    assert (response.status_code, response.json()["code"]) == (410, "damaged")
+    assert "lost.jsonl is missing" in response.json()["detail"]
 
 
 def test_agreement_of_nothing_is_null_and_no_zero(lead: Program) -> None:
