@@ -72,7 +72,7 @@ def has_consented(rater: User, campaign: Campaign) -> bool:
 def room(rater: User, campaign: Campaign, answered: int, live: int, now: datetime) -> Room:
     """For a rater with so many answers in force in the campaign, checks of them included, and so
     many ``live`` cards. Only answers to work fill a limit: they are counted once all would."""
-    if rater.kind != "person" or not (campaign.most_answers or campaign.most_daily):
+    if rater.kind == "simulated" or not (campaign.most_answers or campaign.most_daily):
         return Room()
     cards: list[int] = []
     if campaign.most_answers:

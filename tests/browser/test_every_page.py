@@ -23,7 +23,7 @@ def read_by(role: str) -> list[str]:
     return [
         name
         for name, (verbs, audience) in MATRIX.items()
-        if "get" in verbs and role == next(one for one in ROLES if audience[one] == YES)
+        if "get" in verbs and role == next((one for one in ROLES if audience[one] == YES), None)
     ]
 
 

@@ -148,7 +148,8 @@ def test_an_answer_is_of_the_nearest_grade(quality: float, bands: int, band: int
 
 
 def task_of(folder: Path, method: str, snapshot: Path) -> Task:
-    root = tiny.write_job(folder / "job", "train", {}, {"snapshot": snapshot})
+    inputs = {"snapshot": snapshot, "policy": tiny.make_policy(folder / "policy")}
+    root = tiny.write_job(folder / "job", "train", {}, inputs)
     config = parse(method, OPTIONS[method])
     return Task(tiny.open_job(root), method, config, Selection(None, None), 7)
 

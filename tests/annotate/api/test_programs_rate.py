@@ -64,6 +64,14 @@ def test_people_s_figures_hold_none_of_its_labels(judge: Program, lead: Program)
     assert (progress["labels_by_people"], progress["labels_by_others"]) == (0, 1)
 
 
+def test_it_answers_no_more_than_a_rater_may(judge: Program, scene: Scene) -> None:
+    scene.cast.campaign.most_answers = 1
+    scene.cast.campaign.save(update_fields=["most_answers"])
+    card = judge.post("/campaigns/helpful/next").json()["id"]
+    assert judge.post(f"/cards/{card}/label", said()).status_code == 201
+    assert judge.post("/campaigns/helpful/next").status_code == 204
+
+
 def test_it_puts_a_card_away_and_runs_out_of_them(judge: Program) -> None:
     for _ in range(2):
         card = judge.post("/campaigns/helpful/next").json()["id"]
