@@ -25,8 +25,8 @@ weights too, of which a layer is whole while it is at work. But each loads the w
 reference, before they are divided: it needs that at least.
 
 An adapter trains r (a + b) parameters for each matrix of a rows and b columns. What is measured
-may be twice as much, or half of it; best-of-K of a policy of 431,000 parameters takes .4 of it, since
-it loads no trainer. On an accelerator, and of several processes, it was not measured.
+may be twice as much, or half of it; best-of-K of a policy of 431,000 parameters takes .4 of it,
+since it loads no trainer. On an accelerator, and of several processes, it was not measured.
 """
 
 from __future__ import annotations
